@@ -1,0 +1,46 @@
+# The short names for everything. CMake presets (CMakePresets.json) do the work; build folders are
+# build/<preset>.
+PREFIX  ?= /usr/local
+DESTDIR ?=
+MAKEFLAGS += --no-print-directory
+
+.PHONY: all demo test check install bench tidy format clean help
+
+all:  ## build/release/bin/tenure, the binary that is shipped
+	@scripts/install-deps.sh build
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release
+
+demo: all  ## three clusters contend, the leader is killed, another takes over
+	@build/release/bin/tenure demo
+
+check:  ## the fast part of the tests, under two minutes once built
+	@scripts/install-deps.sh test
+	@scripts/test.sh check
+
+test:  ## everything; about half an hour when nothing is built yet
+	@scripts/install-deps.sh test
+	@scripts/test.sh all
+
+install: all  ## binary, library, headers, CMake package, man pages, completions: PREFIX=/usr/local DESTDIR=
+	@DESTDIR="$(DESTDIR)" cmake --install build/release --prefix "$(PREFIX)"
+
+bench:  ## the benchmarks of bench/
+	@scripts/install-deps.sh bench
+	@cmake --preset release -DTENURE_BENCH=ON >/dev/null
+	@cmake --build --preset release
+	@build/release/bin/bench_step
+	@build/release/bin/bench_many_electors
+	@build/release/bin/bench_handover build/release/bin/tenure
+
+tidy:  ## clang-tidy over every source
+	@scripts/tidy.sh build/dev
+
+format:  ## clang-format over every source, in place
+	@scripts/format.sh fix
+
+clean:  ## remove every build folder
+	rm -rf build
+
+help:  ## this list
+	@sed -n 's/^\([a-z ]*\):.*##\(.*\)/  make \1 —\2/p' Makefile

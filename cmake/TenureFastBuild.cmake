@@ -1,0 +1,10 @@
+# A compiler cache and a fast linker, for those who build often. What is shipped is linked by the system's.
+find_program(TENURE_CCACHE ccache)
+if(TENURE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_C_COMPILER_LAUNCHER ${TENURE_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${TENURE_CCACHE})
+endif()
+find_program(TENURE_MOLD mold)
+if(TENURE_MOLD AND NOT CMAKE_BUILD_TYPE STREQUAL "Release")
+  add_link_options(-fuse-ld=mold)
+endif()

@@ -1,0 +1,6 @@
+# find_package(tenure) gives the target tenure::tenure.
+include(CMakeFindDependencyMacro)
+find_dependency(Threads)
+find_dependency(tl-expected)
+find_dependency(SQLite3)
+include(${CMAKE_CURRENT_LIST_DIR}/tenure-targets.cmake)
