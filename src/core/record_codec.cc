@@ -1,0 +1,180 @@
+#include "core/record_codec.h"
+
+#include <array>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/duration.h"
+
+namespace tenure {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Printing a value is recursive in the JSON library, so what was read must not be deep.
+constexpr int kMaxDepth = 32;
+
+constexpr std::array kKnownKeys = {
+    "holderIdentity", "leaseDurationSeconds", "acquireTime", "renewTime", "leaderTransitions",
+    "strategy",       "preferredHolder",      "writeId",     "cluster",   "version",
+    "resignEpoch"};
+
+// Nothing when it is not JSON, or deeper than kMaxDepth.
+std::optional<Json> parse(std::string_view bytes) {
+  bool too_deep = false;
+  const auto watch_depth = [&too_deep](int depth, Json::parse_event_t, Json&) {
+    too_deep = too_deep || depth > kMaxDepth;
+    return !too_deep;
+  };
+  Json json = Json::parse(bytes, watch_depth, /*allow_exceptions=*/false);
+  if (too_deep || json.is_discarded()) return std::nullopt;
+  return json;
+}
+
+std::string print(const Json& json) {
+  return json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
+}
+
+std::string hex(const WriteId& id) {
+  std::string text(32, '0');
+  for (std::size_t i = 0; i < 16; ++i) {
+    text[15 - i] = "0123456789abcdef"[id.high >> (4 * i) & 0xfU];
+    text[31 - i] = "0123456789abcdef"[id.low >> (4 * i) & 0xfU];
+  }
+  return text;
+}
+
+// Anything else than what hex() writes is another program's, and so no write id.
+WriteId parse_write_id(const Json* value) {
+  const auto* text = value == nullptr ? nullptr : value->get_ptr<const std::string*>();
+  if (text == nullptr || text->size() != 32) return {};
+  WriteId id;
+  for (std::size_t i = 0; i < 32; ++i) {
+    const std::size_t digit = std::string_view("0123456789abcdef").find((*text)[i]);
+    if (digit == std::string_view::npos) return {};
+    std::uint64_t& half = i < 16 ? id.high : id.low;
+    half = half << 4U | digit;
+  }
+  return id;
+}
+
+// Takes the keys out of a record; the first that is not as it should be is the problem. A key that
+// is absent or null leaves its field alone, which is how Go reads them too.
+class Fields {
+ public:
+  explicit Fields(const Json& json) : json_(json) {}
+  [[nodiscard]] const std::string& problem() const { return problem_; }
+
+  [[nodiscard]] const Json* find(const char* key) const {
+    const auto it = json_.find(key);
+    return it == json_.end() || it->is_null() ? nullptr : &*it;
+  }
+  void required_text(const char* key, std::string& field) {
+    if (find(key) == nullptr) return fail(key, "is missing");
+    text(key, field);
+  }
+  void text(const char* key, std::string& field) {
+    const Json* value = find(key);
+    if (value == nullptr) return;
+    if (!value->is_string()) return fail(key, "is not a string");
+    field = value->get_ref<const std::string&>();
+  }
+  template <class Integer>
+  void integer(const char* key, Integer& field, std::int64_t lowest, std::int64_t highest) {
+    const Json* value = find(key);
+    if (value == nullptr) return;
+    if (!value->is_number_integer()) return fail(key, "is not a whole number");
+    // An unsigned number beyond the signed range comes out of get() negative.
+    const bool huge = value->is_number_unsigned() && value->get<std::uint64_t>() > INT64_MAX;
+    const auto number = value->get<std::int64_t>();
+    if (huge || number < lowest || number > highest) return fail(key, "is out of range");
+    field = static_cast<Integer>(number);
+  }
+  void time(const char* key, WallTime& field) {
+    std::string written;
+    text(key, written);
+    if (find(key) == nullptr || !problem_.empty()) return;
+    const Result<WallTime> parsed = parse_rfc3339(written);
+    if (!parsed) return fail(key, "is not a time in RFC 3339");
+    field = *parsed;
+  }
+
+ private:
+  void fail(const char* key, const char* what) {
+    if (problem_.empty()) problem_ = std::string("its key ") + key + " " + what;
+  }
+
+  const Json& json_;
+  std::string problem_;
+};
+
+std::string unknown_keys(Json json) {
+  for (const char* key : kKnownKeys) json.erase(key);
+  return json.empty() ? std::string() : print(json);
+}
+
+Observation unreadable(Version version, std::string problem) {
+  return {Observation::Kind::unreadable, std::move(version), {}, std::move(problem)};
+}
+
+}  // namespace
+
+std::string encode_record(const LeaderElectionRecord& record) {
+  Json json = {{"holderIdentity", record.holder_identity},
+               {"leaseDurationSeconds", record.lease_duration_seconds},
+               {"acquireTime", format_rfc3339(record.acquire_time)},
+               {"renewTime", format_rfc3339(record.renew_time)},
+               {"leaderTransitions", record.leader_transitions},
+               {"strategy", record.strategy},
+               {"preferredHolder", record.preferred_holder}};
+  if (record.write_id.present()) json["writeId"] = hex(record.write_id);
+  json["cluster"] = record.cluster;
+  json["version"] = record.format;
+  if (record.resign_epoch != 0) json["resignEpoch"] = record.resign_epoch;
+  if (const auto kept = parse(record.unknown_json); kept && kept->is_object())
+    for (const auto& [key, value] : kept->items())
+      if (!json.contains(key)) json[key] = value;
+  return print(json);
+}
+
+Observation decode_record(std::string_view bytes, Version version) {
+  if (bytes.size() > kMaxRecordBytes)
+    return unreadable(std::move(version), "it is larger than 64 KiB");
+  // The JSON library takes a NUL byte for the end of the text.
+  if (bytes.find('\0') != std::string_view::npos)
+    return unreadable(std::move(version), "it has a NUL byte");
+  std::optional<Json> json = parse(bytes);
+  if (!json) return unreadable(std::move(version), "it is not JSON, or nested too deeply");
+  if (!json->is_object()) return unreadable(std::move(version), "it is not a JSON object");
+
+  Fields fields(*json);
+  LeaderElectionRecord record;
+  std::int64_t format = kRecordFormat;
+  fields.integer("version", format, 1, INT64_MAX);
+  // Before anything else: what the other keys mean in a later format is not known here.
+  if (format > kRecordFormat)
+    return {Observation::Kind::too_new,
+            std::move(version),
+            {},
+            "it was written in format " + std::to_string(format) +
+                " by a newer tenure; this one knows formats up to " +
+                std::to_string(kRecordFormat)};
+  fields.required_text("holderIdentity", record.holder_identity);
+  fields.integer("leaseDurationSeconds", record.lease_duration_seconds, 0, INT32_MAX);
+  fields.time("acquireTime", record.acquire_time);
+  fields.time("renewTime", record.renew_time);
+  fields.integer("leaderTransitions", record.leader_transitions, 0, kMaxEpoch);
+  fields.text("strategy", record.strategy);
+  fields.text("preferredHolder", record.preferred_holder);
+  record.write_id = parse_write_id(fields.find("writeId"));
+  fields.text("cluster", record.cluster);
+  fields.integer("resignEpoch", record.resign_epoch, 0, kMaxEpoch);
+  if (!fields.problem().empty()) return unreadable(std::move(version), fields.problem());
+
+  record.unknown_json = unknown_keys(*std::move(json));
+  return {Observation::Kind::record, std::move(version), std::move(record), {}};
+}
+
+}  // namespace tenure
