@@ -1,0 +1,10 @@
+# Prints one row per mutant and fails when one is missing.
+string(REPLACE "|" ";" MUTANTS "${MUTANTS}")
+message("mutant                                        seeds (median)  caught by")
+foreach(name IN LISTS MUTANTS)
+  if(NOT EXISTS ${ROWS}/${name}.txt)
+    message(FATAL_ERROR "no result of mutant ${name}")
+  endif()
+  file(STRINGS ${ROWS}/${name}.txt row LIMIT_COUNT 1)
+  message("${row}")
+endforeach()
