@@ -1,0 +1,54 @@
+// Store URLs: "sqlite:///var/lib/app/locks.db?lease-duration=30s".
+//
+//   sqlite:///absolute/path    a SQLite file; %XX stands for any byte of the path
+//   sqlite:  or nothing        locks.db in the user's state folder
+//   memory:                    registers of this process, for tests
+//
+// Pure: reads no file and no environment. No error shows a user name, password or query value.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "tenure/result.h"
+#include "tenure/settings.h"
+
+namespace tenure {
+
+/// The durations that a store URL may carry; what it does not name stays empty.
+struct SettingsOverrides {
+  std::optional<Duration> lease_duration;
+  std::optional<Duration> renew_deadline;
+  std::optional<Duration> retry_period;
+  std::optional<Duration> request_timeout;
+  std::optional<Duration> stop_margin;
+
+  void apply_to(Settings& settings) const;
+  bool operator==(const SettingsOverrides&) const = default;
+};
+
+/// Where the default database goes: the values of XDG_STATE_HOME and HOME, empty when unset.
+struct StateFolders {
+  std::string xdg_state_home;
+  std::string home;
+};
+
+struct StoreUrl {
+  enum class Kind { memory, sqlite };
+  Kind kind = Kind::sqlite;
+  std::string path;              ///< sqlite: absolute
+  bool in_state_folder = false;  ///< the default path: its folder may be made
+  SettingsOverrides overrides;
+};
+
+Result<StoreUrl> parse_store_url(std::string_view url, const StateFolders& folders);
+
+/// The URL without user, password and query values: for logs and errors.
+std::string redact_url(std::string_view url);
+
+/// What every store takes as the name of a lock: 1 to 253 bytes of UTF-8 without control
+/// characters. Slashes and spaces are fine.
+Status check_lock_name(std::string_view name);
+
+}  // namespace tenure
