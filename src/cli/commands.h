@@ -1,0 +1,102 @@
+// The commands of `tenure`: what each can be told, and the function that does it.
+//
+// flags.cc fills these structs from the command line and the environment; nothing here knows about
+// parsing. Every function returns the exit code of the program (console.h) and prints its own
+// errors. Not thread-safe: they are called once, by main.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/store_url.h"
+#include "tenure/time.h"
+
+namespace tenure::cli {
+
+enum class Output : std::uint8_t { table, wide, json, yaml };
+enum class LogFormat : std::uint8_t { text, json };
+
+/// Which lock store, and the settings that differ from its URL's and from the defaults.
+struct StoreFlags {
+  std::string url;  ///< "" is the default store
+  SettingsOverrides settings{};
+};
+
+struct RunOptions {
+  StoreFlags store;
+  std::string name;
+  std::vector<std::string> command;
+  std::string identity;  ///< "" draws one
+  std::string cluster;
+  std::optional<Duration> acquire_timeout{};
+  LogFormat log = LogFormat::text;
+  bool once = false;
+  bool quiet = false;
+};
+int run(const RunOptions& options);
+
+struct StatusOptions {
+  StoreFlags store;
+  std::vector<std::string> names;  ///< empty: all
+  Output output = Output::table;
+  bool watch = false;
+};
+int status(const StatusOptions& options);
+
+struct DoctorOptions {
+  StoreFlags store;
+  Output output = Output::table;
+};
+int doctor(const DoctorOptions& options);
+
+struct ResignOptions {
+  StoreFlags store;
+  std::string name;
+  std::optional<Duration> timeout{};
+};
+int resign(const ResignOptions& options);
+
+int demo();
+/// What the candidates of the demo run; connects to the demo's resource at `socket_path`.
+int demo_worker(const std::string& socket_path);
+
+struct SimulateOptions {
+  StoreFlags store;  ///< only its settings
+  std::uint64_t seeds = 1000;
+  std::uint64_t first_seed = 1;
+  std::optional<std::uint64_t> only_seed{};
+  int candidates = 0;  ///< 0: drawn
+  int jobs = 0;        ///< 0: one a core
+  std::string faults;  ///< "": all
+  Output output = Output::table;
+  bool trace = false;
+};
+int simulate(const SimulateOptions& options);
+
+struct VersionOptions {
+  Output output = Output::table;
+};
+int version(const VersionOptions& options);
+/// "0.1.0"
+std::string_view version_text();
+
+/// What a shell completes; flags.cc reads it off the parser, so that it cannot go stale.
+struct CompletedFlag {
+  std::string name;        ///< "--lock"
+  std::string short_name;  ///< "-o" or ""
+  std::string help;
+  bool takes_value = false;
+  std::vector<std::string> choices;
+};
+struct CompletedCommand {
+  std::string name;
+  std::string help;
+  std::vector<CompletedFlag> flags;
+  std::vector<std::string> arguments;  ///< words that may follow
+};
+int completion(const std::string& shell, const std::vector<CompletedCommand>& commands);
+
+}  // namespace tenure::cli
