@@ -39,7 +39,7 @@ class EpollLoop final : public Loop {
   }
   void cancel(TimerId timer) override { timers_.cancel(timer); }
   void post(Callback callback) override;
-  Status watch_readable(int fd, Callback readable) override;
+  Status watch(int fd, Readiness wanted, ReadyCallback ready) override;
   void unwatch(int fd) override;
   void run() override;
   void stop() override;
@@ -55,7 +55,8 @@ class EpollLoop final : public Loop {
   using Events = std::array<epoll_event, kBatch>;
   struct Watch {
     std::uint64_t token;
-    std::shared_ptr<Callback> readable;
+    Readiness wanted;
+    std::shared_ptr<ReadyCallback> ready;
   };
 
   bool inbox_is_empty();
@@ -63,7 +64,7 @@ class EpollLoop final : public Loop {
   void arm_timer();
   void run_timers();
   void run_inbox();
-  void run_watch(std::uint64_t token);
+  void run_watch(const epoll_event& event);
   void wake();
 
   const UniqueFd epoll_;
@@ -119,12 +120,15 @@ void EpollLoop::wake() {
   [[maybe_unused]] const auto written = write(wake_.get(), &one, sizeof one);
 }
 
-Status EpollLoop::watch_readable(int fd, Callback readable) {
+Status EpollLoop::watch(int fd, Readiness wanted, ReadyCallback ready) {
+  unwatch(fd);
   // The token tells a new watch from an old one of the same number whose event is still in the
   // batch.
   const std::uint64_t token = (++watches_made_ << 32U) | static_cast<std::uint32_t>(fd);
-  if (Status added = add(fd, EPOLLIN, token); !added) return added;
-  watches_.insert_or_assign(fd, Watch{token, std::make_shared<Callback>(std::move(readable))});
+  const std::uint32_t events = (wanted.readable ? std::uint32_t{EPOLLIN} : 0U) |
+                               (wanted.writable ? std::uint32_t{EPOLLOUT} : 0U);
+  if (Status added = add(fd, events, token); !added) return added;
+  watches_.emplace(fd, Watch{token, wanted, std::make_shared<ReadyCallback>(std::move(ready))});
   return {};
 }
 
@@ -143,8 +147,7 @@ void EpollLoop::run() {
     // in meanwhile.
     run_timers();
     run_inbox();
-    for (int i = 0; i < count && !stopping_; ++i)
-      run_watch(events[static_cast<std::size_t>(i)].data.u64);
+    for (int i = 0; i < count && !stopping_; ++i) run_watch(events[static_cast<std::size_t>(i)]);
   }
   stopping_ = false;
   thread_ = std::thread::id();
@@ -202,11 +205,14 @@ void EpollLoop::run_inbox() {
                 std::make_move_iterator(batch.end()));
 }
 
-void EpollLoop::run_watch(std::uint64_t token) {
+void EpollLoop::run_watch(const epoll_event& event) {
+  const std::uint64_t token = event.data.u64;
   const auto watch = watches_.find(static_cast<int>(token & 0xffffffffU));
   if (watch == watches_.end() || watch->second.token != token) return;
-  const auto readable = watch->second.readable;  // it may unwatch itself
-  (*readable)();
+  const auto [_, wanted, ready] = watch->second;  // a copy: the callback may unwatch itself
+  const bool broken = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
+  (*ready)({.readable = wanted.readable && (broken || (event.events & EPOLLIN) != 0),
+            .writable = wanted.writable && (broken || (event.events & EPOLLOUT) != 0)});
 }
 
 }  // namespace

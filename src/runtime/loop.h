@@ -8,15 +8,23 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "tenure/result.h"
 #include "tenure/time.h"
 
 namespace tenure {
 
+/// What can be done with a descriptor without waiting.
+struct Readiness {
+  bool readable = false;
+  bool writable = false;
+};
+
 class Loop {
  public:
   using Callback = std::function<void()>;
+  using ReadyCallback = std::function<void(Readiness)>;
   /// Names a timer; 0 is never one. Cancelling an old or fired one does nothing.
   using TimerId = std::uint64_t;
 
@@ -34,10 +42,16 @@ class Loop {
   /// Runs `callback` on the loop's thread, after what was posted before. From any thread.
   virtual void post(Callback callback) = 0;
 
-  /// Calls `readable` whenever `fd` has something to read, until unwatch. The fd stays the
-  /// caller's.
-  virtual Status watch_readable(int fd, Callback readable) = 0;
+  /// Calls `ready` whenever `fd` has what is `wanted`, until unwatch; an error or a hang-up counts
+  /// as whatever is wanted. A second watch of the same fd replaces the first. The fd stays the
+  /// caller's, who unwatches it before closing it.
+  virtual Status watch(int fd, Readiness wanted, ReadyCallback ready) = 0;
   virtual void unwatch(int fd) = 0;
+
+  Status watch_readable(int fd, Callback readable) {
+    return watch(fd, {.readable = true},
+                 [callback = std::move(readable)](Readiness) { callback(); });
+  }
 
   /// Runs until stop(). Posted callbacks that were not run yet when it returns are run by the next
   /// run() or dropped with the loop.
