@@ -6,14 +6,15 @@ include(CMakePackageConfigHelpers)
 file(GLOB TENURE_PUBLIC_HEADERS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/tenure/*.h)
 add_library(tenure STATIC)
 add_library(tenure::tenure ALIAS tenure)
-foreach(layer base core runtime store elect)
+foreach(layer base core runtime net kube store elect)
   target_sources(tenure PRIVATE $<TARGET_OBJECTS:tenure_${layer}>)
 endforeach()
 target_sources(tenure PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include
                                               FILES ${TENURE_PUBLIC_HEADERS})
 target_compile_features(tenure PUBLIC cxx_std_20)
 target_compile_options(tenure PRIVATE ${TENURE_WARNINGS})
-target_link_libraries(tenure PUBLIC tl::expected Threads::Threads SQLite::SQLite3)
+target_link_libraries(tenure PUBLIC tl::expected Threads::Threads SQLite::SQLite3 CURL::libcurl
+                                    yaml-cpp)
 # Each public header must compile alone.
 set_target_properties(tenure PROPERTIES LINKER_LANGUAGE CXX VERIFY_INTERFACE_HEADER_SETS ON)
 
@@ -33,6 +34,9 @@ if(NOT TARGET tenure_cli)
   return()
 endif()
 install(FILES ${PROJECT_SOURCE_DIR}/docs/man/tenure.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+
+# The sidecar under the name that existing manifests call.
+install(CODE "file(CREATE_LINK tenure \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/leader-elector\" SYMBOLIC)")
 
 # The program writes its own completions.
 function(tenure_completion shell file folder)

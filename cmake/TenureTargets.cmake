@@ -1,7 +1,8 @@
 # tenure_layer(NAME DEPENDS ...): declares the static library of one folder under src/.
 # tenure_sources(NAME files...): its sources.
 # tenure_tests(NAME files...): the unit tests beside them.
-# tenure_test(NAME [LIBS ...] [LABELS ...] [TIMEOUT seconds] SOURCES ...): any other test program.
+# tenure_test(NAME [LIBS ...] [LABELS ...] [TIMEOUT seconds] [FIXTURES name] SOURCES ...): any other test program;
+#   FIXTURES names what CTest sets up before it, see tests/servers/CMakeLists.txt.
 # A *_test.cc in a folder that no call lists is a configure error: a test must not disappear in silence.
 
 set(TENURE_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast
@@ -29,15 +30,19 @@ function(tenure_test name)
   if(NOT TENURE_TESTS)
     return()
   endif()
-  cmake_parse_arguments(arg "" "TIMEOUT" "LIBS;LABELS;SOURCES" ${ARGN})
+  cmake_parse_arguments(arg "" "TIMEOUT;FIXTURES" "LIBS;LABELS;SOURCES" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
+  endif()
+  set(fixtures "")
+  if(arg_FIXTURES)
+    set(fixtures FIXTURES_REQUIRED ${arg_FIXTURES})
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_compile_options(${name} PRIVATE ${TENURE_WARNINGS})
   target_link_libraries(${name} PRIVATE ${arg_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
   gtest_discover_tests(${name} NO_PRETTY_VALUES DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_PREFIX ${name}/
-                       PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
+                       PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} ${fixtures})
 endfunction()
 
 # The unit tests that sit beside the sources of a layer.

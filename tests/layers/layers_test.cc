@@ -2,7 +2,8 @@
 // call that would make a step function depend on the machine it runs on.
 //
 //   base <- core <- sim
-//   base <- runtime          {runtime, core} <- store <- elect          everything <- cli
+//   base <- runtime <- net <- kube          {kube, core} <- store <- elect          everything <-
+//   cli
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -22,10 +23,13 @@ const std::map<std::string, Words> kLayerSees = {
     {"base", {"base"}},
     {"core", {"core", "base"}},
     {"runtime", {"runtime", "base"}},
-    {"store", {"store", "runtime", "core", "base"}},
+    {"net", {"net", "runtime", "base"}},
+    {"kube", {"kube", "net", "runtime", "base"}},
+    {"store", {"store", "kube", "net", "runtime", "core", "base"}},
     {"sim", {"sim", "core", "base"}},
     {"elect", {"elect", "store", "runtime", "core", "base"}},
-    {"cli", {"cli", "elect", "store", "sim", "runtime", "core", "base"}},
+    {"cli", {"cli", "server", "elect", "store", "kube", "net", "sim", "runtime", "core", "base"}},
+    {"server", {"server", "elect", "net", "runtime", "core", "base"}},
 };
 
 // Unit tests sit beside the sources, and what several of them share in a folder named testing.
@@ -34,9 +38,13 @@ constexpr const char* kTestCode = R"(src/.*(_test\.cc|/testing/.*))";
 // Libraries from elsewhere, and the sources that may include them.
 const std::map<std::string, const char*> kLibraries = {
     {"fmt", R"(src/.*\.cc|src/sim/trace\.h)"},
-    {"nlohmann", R"(src/(core/record_codec\.cc|cli/(json_text\.h|[a-z_]+\.cc)))"},
+    {"nlohmann",
+     R"(src/(core/(bounded_json\.h|record_codec\.cc)|(kube|server|store)/[a-z_]+\.cc|cli/(json_text\.h|[a-z_]+\.cc)))"},
     {"CLI", R"(src/cli/[a-z_]+\.cc)"},
     {"sqlite3.h", R"(src/store/(testing/)?[a-z_]+\.cc)"},
+    {"curl", R"(src/net/[a-z_]+\.cc)"},
+    {"yaml-cpp", R"(src/kube/[a-z_]+\.cc)"},
+    {"openssl", R"(src/(net|kube)/[a-z_]+\.cc)"},
     {"tl", R"(include/tenure/result\.h)"},
     {"gtest", kTestCode},
     {"gmock", kTestCode},
@@ -144,6 +152,9 @@ TEST(Layers, AWrongArrowIsFound) {
       {"src/store/a.h", "#include <sqlite3.h>"},
       {"src/elect/a.cc", "#include <CLI/CLI.hpp>"},
       {"src/base/a.cc", "#include <boost/asio.hpp>"},
+      {"src/net/http_client.h", "#include <curl/curl.h>"},
+      {"src/store/a.cc", "#include <yaml-cpp/yaml.h>"},
+      {"src/kube/a.cc", "#include \"core/record_codec.h\""},
       {"src/base/a.cc", "#include <gtest/gtest.h>"}};
   for (const auto& [file, line] : wrong) EXPECT_EQ(problems(file, line).size(), 1U) << file << line;
 }

@@ -1,0 +1,436 @@
+#include "net/http_client.h"
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <ctime>
+#include <map>
+#include <mutex>
+
+namespace tenure {
+namespace {
+
+constexpr std::size_t kMaxHeaderBytes = 64 * 1024;
+/// Beside the streams; enough that requests do not queue, few enough for any server.
+constexpr long kRequestConnections = 64;
+/// A silent peer of a stream is noticed by the kernel after idle + 3 intervals.
+constexpr long kKeepAliveSeconds = 15;
+
+struct CurlDelete {
+  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+  void operator()(CURLU* url) const { curl_url_cleanup(url); }
+};
+using Easy = std::unique_ptr<CURL, CurlDelete>;
+using List = std::unique_ptr<curl_slist, CurlDelete>;
+using Url = std::unique_ptr<CURLU, CurlDelete>;
+
+void append(List& list, const std::string& line) {
+  // On failure the list stays what it was; a request without a header fails at the server.
+  if (curl_slist* longer = curl_slist_append(list.get(), line.c_str())) {
+    static_cast<void>(list.release());
+    list.reset(longer);
+  }
+}
+
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return lower;
+}
+
+std::string_view trimmed(std::string_view text) {
+  const auto begin = text.find_first_not_of(" \t\r\n");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
+}
+
+/// What errors may show of a URL.
+struct Authority {
+  std::string scheme;
+  std::string host;
+  std::string port;
+  [[nodiscard]] std::string text() const { return fmt::format("{}://{}:{}", scheme, host, port); }
+};
+
+std::string url_part(const Url& url, CURLUPart part) {
+  char* text = nullptr;
+  if (curl_url_get(url.get(), part, &text, CURLU_DEFAULT_PORT) != CURLUE_OK) return {};
+  std::string copy(text);
+  curl_free(text);
+  return copy;
+}
+
+Result<Authority> authority_of(const Url& url, const std::string& text) {
+  const bool parsed = curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0) == CURLUE_OK;
+  Authority found{url_part(url, CURLUPART_SCHEME), url_part(url, CURLUPART_HOST),
+                  url_part(url, CURLUPART_PORT)};
+  if (!parsed || (found.scheme != "http" && found.scheme != "https") || found.host.empty())
+    return failure(ErrorCode::invalid_argument, "the server's address is not an http or https URL",
+                   "write it as https://host:port");
+  return found;
+}
+
+/// One request and what has come back so far. Lives as long as curl may call back for it.
+struct Transfer {
+  std::uint64_t id = 0;
+  HttpRequest request;
+  HttpClient::Done done;
+  HttpClient::Data data;  // a stream's
+  Authority authority;
+  Url url{curl_url()};  // curl reads it during the transfer
+  Easy easy{curl_easy_init()};
+  List header_list;
+  List connect_to;
+  Loop::TimerId deadline = 0;
+  HttpResponse response;
+  std::size_t header_bytes = 0;
+  std::string unread;  // a stream's, until it is handed over
+  bool too_large = false;
+  std::array<char, CURL_ERROR_SIZE> error_text{};
+
+  [[nodiscard]] bool is_streaming() const { return data && response.status == 200; }
+
+  bool take_header(std::string_view line) {
+    header_bytes += line.size();
+    if (header_bytes > kMaxHeaderBytes) return too_large = true, false;
+    if (line.starts_with("HTTP/")) {  // of an interim answer, of a proxy, of the answer
+      response = {};
+      const auto space = line.find(' ');
+      if (space != std::string_view::npos)
+        std::from_chars(line.data() + space + 1, line.data() + line.size(), response.status);
+      return true;
+    }
+    const auto colon = line.find(':');
+    if (colon != std::string_view::npos)
+      response.headers.emplace_back(lower_case(trimmed(line.substr(0, colon))),
+                                    trimmed(line.substr(colon + 1)));
+    return true;
+  }
+
+  bool take_body(std::string_view bytes) {
+    std::string& target = is_streaming() ? unread : response.body;
+    if (!is_streaming() && target.size() + bytes.size() > request.max_response_bytes)
+      return too_large = true, false;
+    target.append(bytes);
+    return true;
+  }
+};
+
+std::size_t on_header(char* bytes, std::size_t one, std::size_t size, void* transfer) {
+  return static_cast<Transfer*>(transfer)->take_header({bytes, one * size}) ? one * size : 0;
+}
+
+std::size_t on_body(char* bytes, std::size_t one, std::size_t size, void* transfer) {
+  return static_cast<Transfer*>(transfer)->take_body({bytes, one * size}) ? one * size : 0;
+}
+
+void set_blob(CURL* easy, CURLoption option, std::string pem) {
+  if (pem.empty()) return;
+  curl_blob blob{pem.data(), pem.size(), CURL_BLOB_COPY};
+  curl_easy_setopt(easy, option, &blob);
+}
+
+void set_tls_options(CURL* easy, const TlsIdentity& tls) {
+  if (!tls.ca_pem.empty()) {  // instead of the system's authorities, not beside them
+    set_blob(easy, CURLOPT_CAINFO_BLOB, tls.ca_pem);
+    curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+  }
+  if (tls.insecure_skip_verify) {
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+  }
+  set_blob(easy, CURLOPT_SSLCERT_BLOB, tls.client_certificate_pem);
+  set_blob(easy, CURLOPT_SSLKEY_BLOB, tls.client_key_pem);
+}
+
+/// curl verifies the name in the URL and sends it as SNI. So another name goes into the URL, and
+/// the connection to where the URL pointed.
+void set_server_name(Transfer& transfer, const std::string& name) {
+  const Authority& real = transfer.authority;
+  append(transfer.header_list, fmt::format("Host: {}:{}", real.host, real.port));
+  append(transfer.connect_to, fmt::format("{}:{}:{}:{}", name, real.port, real.host, real.port));
+  curl_url_set(transfer.url.get(), CURLUPART_HOST, name.c_str(), 0);
+  curl_easy_setopt(transfer.easy.get(), CURLOPT_CONNECT_TO, transfer.connect_to.get());
+}
+
+void set_body(CURL* easy, const HttpRequest& request) {
+  if (!request.body.empty() || request.method == "POST" || request.method == "PUT" ||
+      request.method == "PATCH") {
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                     static_cast<curl_off_t>(request.body.size()));
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
+  }
+  if (request.method == "HEAD") curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+  if (request.method != "GET")
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+}
+
+void set_options(Transfer& transfer, const HttpClientOptions& options) {
+  CURL* easy = transfer.easy.get();
+  if (!options.tls.server_name.empty() && transfer.authority.scheme == "https")
+    set_server_name(transfer, options.tls.server_name);
+  curl_easy_setopt(easy, CURLOPT_CURLU, transfer.url.get());
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, kKeepAliveSeconds);
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, kKeepAliveSeconds);
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, options.user_agent.c_str());
+  if (!options.proxy_url.empty()) curl_easy_setopt(easy, CURLOPT_PROXY, options.proxy_url.c_str());
+  set_tls_options(easy, options.tls);
+  set_body(easy, transfer.request);
+  append(transfer.header_list, "Expect:");  // no waiting for "100 Continue"
+  for (const auto& [name, value] : transfer.request.headers)
+    append(transfer.header_list, fmt::format("{}: {}", name, value));
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer.header_list.get());
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer.error_text.data());
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer);
+}
+
+tl::unexpected<Error> failed(const Transfer& transfer, CURLcode code) {
+  const std::string where = transfer.authority.text();
+  if (transfer.too_large)
+    return failure(ErrorCode::corrupt, "the answer of " + where + " is too large",
+                   "check that this address is the right server");
+  std::string why =
+      transfer.error_text[0] != '\0' ? transfer.error_text.data() : curl_easy_strerror(code);
+  if (code == CURLE_SSL_CERTPROBLEM)
+    return failure(ErrorCode::invalid_argument,
+                   fmt::format("the client certificate for {} cannot be used: {}", where, why),
+                   "check that certificate and key are PEM and belong together");
+  if (code == CURLE_PEER_FAILED_VERIFICATION)
+    return failure(ErrorCode::unavailable, fmt::format("{} is not trusted: {}", where, why),
+                   "check the certificate authority and the server's name");
+  return failure(ErrorCode::unavailable, fmt::format("cannot reach {}: {}", where, why));
+}
+
+class Client final : public HttpClient {
+ public:
+  Client(Loop& loop, HttpClientOptions options, CURLM* multi)
+      : loop_(loop), options_(std::move(options)), multi_(multi), alive_(std::make_shared<char>()) {
+    curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
+    curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
+    limit_connections();
+  }
+  ~Client() override;
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  void send(HttpRequest request, Done done) override {
+    start(std::move(request), {}, std::move(done));
+  }
+  std::unique_ptr<Stream> stream(HttpRequest request, Data data, Done done) override;
+  void set_tls(TlsIdentity tls) override { options_.tls = std::move(tls); }
+
+ private:
+  class OpenStream;
+  using Transfers = std::map<std::uint64_t, std::unique_ptr<Transfer>>;
+
+  static int on_socket(CURL*, curl_socket_t fd, int what, void* client, void*);
+  static int on_timer(CURLM*, long milliseconds, void* client);
+
+  std::uint64_t start(HttpRequest request, Data data, Done done);
+  void act(curl_socket_t fd, int events);
+  void hand_over();
+  void finish(std::uint64_t id, Result<HttpResponse> result);
+  void give_up(std::uint64_t id);
+  void drop(std::uint64_t id);
+  void limit_connections();
+
+  Loop& loop_;
+  HttpClientOptions options_;
+  CURLM* const multi_;
+  Transfers transfers_;
+  std::uint64_t last_id_ = 0;
+  std::size_t streams_ = 0;
+  Loop::TimerId timer_ = 0;
+  const std::shared_ptr<char> alive_;
+};
+
+class Client::OpenStream final : public Stream {
+ public:
+  OpenStream(Client& client, std::uint64_t id) : client_(client), alive_(client.alive_), id_(id) {}
+  ~OpenStream() override {
+    if (!alive_.expired()) client_.drop(id_);
+  }
+  OpenStream(const OpenStream&) = delete;
+  OpenStream& operator=(const OpenStream&) = delete;
+
+ private:
+  Client& client_;
+  const std::weak_ptr<char> alive_;
+  const std::uint64_t id_;
+};
+
+Client::~Client() {
+  while (!transfers_.empty()) drop(transfers_.begin()->first);
+  curl_multi_cleanup(multi_);  // calls on_socket for what is still open
+  loop_.cancel(timer_);
+}
+
+void Client::limit_connections() {
+  curl_multi_setopt(multi_, CURLMOPT_MAX_TOTAL_CONNECTIONS,
+                    kRequestConnections + static_cast<long>(streams_));
+}
+
+std::unique_ptr<HttpClient::Stream> Client::stream(HttpRequest request, Data data, Done done) {
+  return std::make_unique<OpenStream>(*this,
+                                      start(std::move(request), std::move(data), std::move(done)));
+}
+
+std::uint64_t Client::start(HttpRequest request, Data data, Done done) {
+  auto transfer = std::make_unique<Transfer>();
+  transfer->id = ++last_id_;
+  transfer->request = std::move(request);
+  transfer->done = std::move(done);
+  transfer->data = std::move(data);
+  Transfer& started = *transfer;
+  transfers_.emplace(started.id, std::move(transfer));
+  if (started.data) ++streams_, limit_connections();
+
+  auto authority = authority_of(started.url, started.request.url);
+  if (authority) {
+    started.authority = std::move(*authority);
+    set_options(started, options_);
+    curl_multi_add_handle(multi_, started.easy.get());
+    started.deadline = loop_.at(started.request.deadline, [this, id = started.id] { give_up(id); });
+  } else {
+    started.deadline = loop_.at(
+        loop_.now().mono,
+        [this, id = started.id, error = authority.error()] { finish(id, tl::unexpected(error)); });
+  }
+  return started.id;
+}
+
+int Client::on_socket(CURL*, curl_socket_t fd, int what, void* client, void*) {
+  auto& self = *static_cast<Client*>(client);
+  if (what == CURL_POLL_REMOVE) return self.loop_.unwatch(fd), 0;
+  const Readiness wanted{.readable = (what & CURL_POLL_IN) != 0,
+                         .writable = (what & CURL_POLL_OUT) != 0};
+  const Status watched = self.loop_.watch(fd, wanted, [&self, fd](Readiness ready) {
+    self.act(fd, (ready.readable ? CURL_CSELECT_IN : 0) | (ready.writable ? CURL_CSELECT_OUT : 0));
+  });
+  return watched ? 0 : -1;  // curl then fails the transfer
+}
+
+int Client::on_timer(CURLM*, long milliseconds, void* client) {
+  auto& self = *static_cast<Client*>(client);
+  self.loop_.cancel(std::exchange(self.timer_, 0));
+  if (milliseconds < 0) return 0;
+  self.timer_ = self.loop_.at(self.loop_.now().mono + std::chrono::milliseconds(milliseconds),
+                              [&self] { self.act(CURL_SOCKET_TIMEOUT, 0); });
+  return 0;
+}
+
+void Client::act(curl_socket_t fd, int events) {
+  int running = 0;
+  curl_multi_socket_action(multi_, fd, events, &running);
+  hand_over();
+}
+
+/// Outside of curl's own callbacks, in which a user may not start or end anything.
+void Client::hand_over() {
+  const std::weak_ptr<char> alive = alive_;
+  std::vector<std::pair<std::uint64_t, CURLcode>> ended;
+  int left = 0;
+  while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
+    char* transfer = nullptr;
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+    ended.emplace_back(reinterpret_cast<Transfer*>(transfer)->id,  // NOLINT: curl's own type
+                       message->data.result);
+  }
+  std::vector<std::uint64_t> fed;
+  for (const auto& [id, transfer] : transfers_)
+    if (!transfer->unread.empty()) fed.push_back(id);
+  for (const std::uint64_t id : fed) {
+    const auto found = transfers_.find(id);
+    if (found == transfers_.end()) continue;
+    const std::string bytes = std::exchange(found->second->unread, {});
+    const Data data = found->second->data;  // the stream may end itself
+    data(bytes);
+    if (alive.expired()) return;
+  }
+  for (const auto& [id, code] : ended) {
+    const auto found = transfers_.find(id);
+    if (found == transfers_.end()) continue;
+    Transfer& transfer = *found->second;
+    finish(id, code == CURLE_OK ? Result<HttpResponse>(std::move(transfer.response))
+                                : Result<HttpResponse>(failed(transfer, code)));
+    if (alive.expired()) return;
+  }
+}
+
+void Client::give_up(std::uint64_t id) {
+  const Transfer& transfer = *transfers_.at(id);
+  finish(id, failure(ErrorCode::unavailable,
+                     fmt::format("{} did not answer in time", transfer.authority.text())));
+}
+
+void Client::finish(std::uint64_t id, Result<HttpResponse> result) {
+  const Done done = std::move(transfers_.at(id)->done);
+  drop(id);
+  done(std::move(result));
+}
+
+void Client::drop(std::uint64_t id) {
+  const auto found = transfers_.find(id);
+  if (found == transfers_.end()) return;
+  Transfer& transfer = *found->second;
+  loop_.cancel(transfer.deadline);
+  curl_multi_remove_handle(multi_, transfer.easy.get());
+  if (transfer.data) --streams_, limit_connections();
+  transfers_.erase(found);
+}
+
+}  // namespace
+
+std::string_view HttpResponse::header(std::string_view name) const {
+  const auto found = std::find_if(headers.begin(), headers.end(),
+                                  [&](const auto& header) { return header.first == name; });
+  return found == headers.end() ? std::string_view() : std::string_view(found->second);
+}
+
+std::optional<WallTime> http_date(std::string_view text) {
+  std::tm date{};
+  const std::string copy(text);
+  const char* end = strptime(copy.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &date);
+  if (end == nullptr || *end != '\0') return std::nullopt;
+  return WallTime::from_ns(0) + std::chrono::seconds(timegm(&date));
+}
+
+std::string percent_encoded(std::string_view text) {
+  constexpr std::string_view kUnreserved =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+  std::string encoded;
+  for (const char c : text) {
+    if (kUnreserved.find(c) != std::string_view::npos) {
+      encoded += c;
+    } else {
+      encoded += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return encoded;
+}
+
+Result<std::unique_ptr<HttpClient>> HttpClient::create(Loop& loop, HttpClientOptions options) {
+  static std::once_flag once;  // curl's own tables; nothing of ours is shared through it
+  std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
+  CURLM* multi = curl_multi_init();
+  if (multi == nullptr) return failure(ErrorCode::internal, "cannot start the HTTP client");
+  return std::make_unique<Client>(loop, std::move(options), multi);
+}
+
+}  // namespace tenure
