@@ -1,0 +1,188 @@
+#include "kube/credential_source.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "kube/base64.h"
+#include "kube/credential_cache.h"
+#include "kube/exec_credential.h"
+#include "kube/printable.h"
+#include "kube/rotating_token.h"
+#include "runtime/captured_process.h"
+
+namespace tenure::kube {
+namespace {
+
+constexpr Duration kPluginTimeLimit = std::chrono::seconds(60);
+constexpr std::size_t kPluginOutput = 1U << 20U;
+constexpr std::size_t kMaxReason = 300;
+
+/// Delivers answers as get() promises.
+class Source : public CredentialSource {
+ protected:
+  explicit Source(Loop& loop) : loop_(loop) {}
+
+  void deliver(Done done, Result<Credential> credential) {
+    loop_.post([alive = std::weak_ptr<void>(alive_), done = std::move(done),
+                credential = std::move(credential)]() mutable {
+      if (!alive.expired()) done(std::move(credential));
+    });
+  }
+
+  Loop& loop_;
+
+ private:
+  const std::shared_ptr<void> alive_ = std::make_shared<char>();
+};
+
+/// A token, user name and password, a certificate, or nothing: never changes.
+class FixedSource final : public Source {
+ public:
+  FixedSource(Loop& loop, Credential credential)
+      : Source(loop), credential_(std::move(credential)) {}
+  void get(Done done) override { deliver(std::move(done), credential_); }
+  void rejected(const Credential&) override {}
+
+ private:
+  const Credential credential_;
+};
+
+class FileSource final : public Source {
+ public:
+  FileSource(Loop& loop, const ClusterConfig& config, Credential credential)
+      : Source(loop),
+        token_([path = config.token_file] { return read_token_file(path); }, config.token),
+        credential_(std::move(credential)) {}
+
+  /// Reads the file.
+  Status begin() {
+    const auto token = token_.get(loop_.now().mono);
+    return token ? Status() : tl::unexpected(token.error());
+  }
+  void get(Done done) override {
+    deliver(std::move(done), token_.get(loop_.now().mono).map([this](const std::string& token) {
+      Credential credential = credential_;
+      credential.authorization = kPrefix + token;
+      return credential;
+    }));
+  }
+  void rejected(const Credential& credential) override {
+    if (credential.authorization.starts_with(kPrefix))
+      token_.rejected(credential.authorization.substr(kPrefix.size()));
+  }
+
+ private:
+  static inline const std::string kPrefix = "Bearer ";
+
+  RotatingToken token_;
+  const Credential credential_;  // the certificate, if any
+};
+
+class ExecSource final : public Source {
+ public:
+  ExecSource(Loop& loop, const ClusterConfig& config)
+      : Source(loop), plugin_(*config.exec), info_(exec_info(config)) {}
+
+  void get(Done done) override;
+  void rejected(const Credential& credential) override { cache_.rejected(loop_.now(), credential); }
+
+ private:
+  void fetch();
+  void on_end(const CapturedProcess::Outcome& outcome);
+  void finish(Result<ExecAnswer> answer);
+  [[nodiscard]] Result<ExecAnswer> read(const CapturedProcess::Outcome& outcome) const;
+  [[nodiscard]] Error start_failure(Error error) const;
+
+  const ExecPlugin plugin_;
+  const std::string info_;
+  CredentialCache cache_;
+  std::vector<Done> waiters_;
+  std::unique_ptr<CapturedProcess> process_;
+};
+
+void ExecSource::get(Done done) {
+  const auto todo = cache_.ask(loop_.now());
+  switch (todo.answer) {
+    case CredentialCache::Answer::cached: deliver(std::move(done), cache_.credential()); break;
+    case CredentialCache::Answer::failure:
+      deliver(std::move(done), tl::unexpected(cache_.error()));
+      break;
+    case CredentialCache::Answer::wait: waiters_.push_back(std::move(done)); break;
+  }
+  if (todo.fetch) fetch();
+}
+
+void ExecSource::fetch() {
+  CapturedProcess::Options options;
+  options.argv = {plugin_.command};
+  options.argv.insert(options.argv.end(), plugin_.arguments.begin(), plugin_.arguments.end());
+  options.environment = plugin_.environment;
+  options.environment.emplace_back("KUBERNETES_EXEC_INFO", info_);
+  options.time_limit = kPluginTimeLimit;
+  options.output_limit = kPluginOutput;
+  auto started = CapturedProcess::start(
+      loop_, options, [this](const CapturedProcess::Outcome& outcome) { on_end(outcome); });
+  if (!started) return finish(tl::unexpected(start_failure(started.error())));
+  process_ = std::move(*started);
+}
+
+void ExecSource::on_end(const CapturedProcess::Outcome& outcome) {
+  process_.reset();
+  finish(read(outcome));
+}
+
+void ExecSource::finish(Result<ExecAnswer> answer) {
+  const Now now = loop_.now();
+  if (answer) {
+    cache_.fetched(now, answer->credential, answer->expires);
+  } else {
+    cache_.failed(now, answer.error());
+  }
+  for (Done& done : std::exchange(waiters_, {}))
+    deliver(std::move(done), answer.map([](const ExecAnswer& fresh) { return fresh.credential; }));
+}
+
+Result<ExecAnswer> ExecSource::read(const CapturedProcess::Outcome& outcome) const {
+  if (outcome.succeeded()) return parse_exec_credential(outcome.output, plugin_);
+  std::string why = fmt::format("exited with code {}", outcome.exit.code);
+  if (outcome.exit.signal != 0) why = fmt::format("was ended by signal {}", outcome.exit.signal);
+  if (outcome.output_too_large) why = "printed more than a mebibyte";
+  if (outcome.exit.killed_at_deadline) why = "did not end within a minute";
+  const std::string reason = last_printable_line(outcome.error_tail, kMaxReason);
+  return failure(ErrorCode::unavailable,
+                 fmt::format("the exec plugin \"{}\" {}{}{}", printable(plugin_.command, 200), why,
+                             reason.empty() ? "" : ": ", reason),
+                 "run the plugin by hand; perhaps it wants you to log in");
+}
+
+Error ExecSource::start_failure(Error error) const {
+  error.message = "the kubeconfig's exec plugin does not start: " + error.message;
+  if (!plugin_.install_hint.empty()) error.remedy = plugin_.install_hint;
+  return error;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<CredentialSource>> CredentialSource::create(Loop& loop,
+                                                                   const ClusterConfig& config) {
+  if (config.exec) return std::make_unique<ExecSource>(loop, config);
+  Credential credential;
+  credential.client_certificate_pem = config.client_certificate_pem;
+  credential.client_key_pem = config.client_key_pem;
+  if (!config.token_file.empty()) {
+    auto source = std::make_unique<FileSource>(loop, config, std::move(credential));
+    if (Status begun = source->begin(); !begun) return tl::unexpected(begun.error());
+    return source;
+  }
+  if (!config.token.empty()) {
+    credential.authorization = "Bearer " + config.token;
+  } else if (!config.username.empty()) {
+    credential.authorization = "Basic " + base64_encoded(config.username + ":" + config.password);
+  }
+  return std::make_unique<FixedSource>(loop, std::move(credential));
+}
+
+}  // namespace tenure::kube
