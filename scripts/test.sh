@@ -24,7 +24,7 @@ tests() {  # tests PRESET [ctest options]
   fixed_layout ctest --preset "$preset" --parallel "$(nproc)" --no-tests=error "$@"
 }
 dev() { build dev && tests dev --label-exclude 'mutants|sim|packaging'; }
-sanitized() { build "$1" && tests "$1" --label-exclude 'mutants|lint|packaging'; }
+sanitized() { build "$1" && tests "$1" --label-exclude 'mutants|lint|packaging|servers'; }
 release() { build release && tests release; }
 mutants() { cmake --build --preset dev --target tests/mutants/all && tests dev --label-regex "mutants|sim"; }
 seeds() { build/release/bin/tenure simulate --seeds "${SEEDS:-100000}"; }
@@ -60,6 +60,7 @@ step() {  # step "WHAT" COMMAND...
 }
 
 check_steps() {
+  step "test servers, five minutes when none are kept" scripts/test-servers.sh
   step "format" scripts/format.sh check
   step "dev build and tests" dev
 }
@@ -75,8 +76,8 @@ all_steps() {
 }
 
 case ${1:-} in
-  check) steps=2 ;;
-  all) steps=8 ;;
+  check) steps=3 ;;
+  all) steps=9 ;;
   *) echo "usage: test.sh check|all" >&2; exit 2 ;;
 esac
 "$1_steps"
