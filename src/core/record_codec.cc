@@ -1,41 +1,20 @@
 #include "core/record_codec.h"
 
 #include <array>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "base/duration.h"
+#include "core/bounded_json.h"
 
 namespace tenure {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-// Printing a value is recursive in the JSON library, so what was read must not be deep.
-constexpr int kMaxDepth = 32;
 
 constexpr std::array kKnownKeys = {
     "holderIdentity", "leaseDurationSeconds", "acquireTime", "renewTime", "leaderTransitions",
     "strategy",       "preferredHolder",      "writeId",     "cluster",   "version",
     "resignEpoch"};
-
-// Nothing when it is not JSON, or deeper than kMaxDepth.
-std::optional<Json> parse(std::string_view bytes) {
-  bool too_deep = false;
-  const auto watch_depth = [&too_deep](int depth, Json::parse_event_t, Json&) {
-    too_deep = too_deep || depth > kMaxDepth;
-    return !too_deep;
-  };
-  Json json = Json::parse(bytes, watch_depth, /*allow_exceptions=*/false);
-  if (too_deep || json.is_discarded()) return std::nullopt;
-  return json;
-}
-
-std::string print(const Json& json) {
-  return json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
-}
 
 std::string hex(const WriteId& id) {
   std::string text(32, '0');
@@ -133,7 +112,7 @@ std::string encode_record(const LeaderElectionRecord& record) {
   json["cluster"] = record.cluster;
   json["version"] = record.format;
   if (record.resign_epoch != 0) json["resignEpoch"] = record.resign_epoch;
-  if (const auto kept = parse(record.unknown_json); kept && kept->is_object())
+  if (const auto kept = parse_bounded(record.unknown_json); kept && kept->is_object())
     for (const auto& [key, value] : kept->items())
       if (!json.contains(key)) json[key] = value;
   return print(json);
@@ -145,7 +124,7 @@ Observation decode_record(std::string_view bytes, Version version) {
   // The JSON library takes a NUL byte for the end of the text.
   if (bytes.find('\0') != std::string_view::npos)
     return unreadable(std::move(version), "it has a NUL byte");
-  std::optional<Json> json = parse(bytes);
+  std::optional<Json> json = parse_bounded(bytes);
   if (!json) return unreadable(std::move(version), "it is not JSON, or nested too deeply");
   if (!json->is_object()) return unreadable(std::move(version), "it is not a JSON object");
 

@@ -7,6 +7,9 @@
 #include <string>
 #include <utility>
 
+#include "kube/in_cluster.h"
+#include "runtime/host.h"
+#include "store/lease_store.h"
 #include "store/memory_store.h"
 #include "store/sqlite_store.h"
 
@@ -28,9 +31,41 @@ Status make_folders(const std::string& folder) {
   return {};
 }
 
+kube::ClusterRequest cluster_request(const StoreUrl& url) {
+  kube::ClusterRequest request;
+  request.kubeconfig.path = url.kubeconfig;
+  request.kubeconfig.kubeconfig_variable = environment_variable("KUBECONFIG");
+  request.kubeconfig.home = environment_variable("HOME");
+  request.kubeconfig.context = url.context;
+  request.in_cluster.host = environment_variable("KUBERNETES_SERVICE_HOST");
+  request.in_cluster.port = environment_variable("KUBERNETES_SERVICE_PORT");
+  return request;
+}
+
+Result<std::unique_ptr<Store>> open_leases(Loop& loop, const StoreUrl& url,
+                                           const WarningSink& warn) {
+  auto client = open_cluster(loop, url, warn);
+  if (!client) return tl::unexpected(client.error());
+  const std::string shown = "k8s://" + (url.context.empty() ? "" : url.context + "/") +
+                            (*client)->config().namespace_name;
+  return LeaseStore::create(loop, *std::move(client), shown);
+}
+
 }  // namespace
 
-Result<std::unique_ptr<Store>> open_store(Loop& loop, const StoreUrl& url, OpenMode mode) {
+Result<std::unique_ptr<kube::Client>> open_cluster(Loop& loop, const StoreUrl& url,
+                                                   const WarningSink& warn) {
+  auto config = kube::discover_cluster(cluster_request(url));
+  if (!config) return tl::unexpected(config.error());
+  if (!url.namespace_name.empty()) config->namespace_name = url.namespace_name;
+  if (warn)
+    for (const std::string& warning : config->warnings) warn(warning);
+  return kube::Client::create(loop, *std::move(config), "tenure/" TENURE_VERSION);
+}
+
+Result<std::unique_ptr<Store>> open_store(Loop& loop, const StoreUrl& url, OpenMode mode,
+                                          const WarningSink& warn) {
+  if (url.kind == StoreUrl::Kind::k8s) return open_leases(loop, url, warn);
   if (url.kind == StoreUrl::Kind::memory)
     return std::make_unique<MemoryStore>(std::make_shared<MemoryRegisters>(loop));
   const bool create = mode == OpenMode::create;

@@ -4,8 +4,11 @@
 //   auto store = open_store(loop, *url, OpenMode::create);
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
 
+#include "kube/client.h"
 #include "runtime/loop.h"
 #include "store/store.h"
 #include "store/store_url.h"
@@ -17,7 +20,18 @@ enum class OpenMode {
   existing,  ///< for onlookers: make nothing; not_found when there is nothing
 };
 
-/// Each call with memory: gives registers of its own. `loop` outlives the store.
-Result<std::unique_ptr<Store>> open_store(Loop& loop, const StoreUrl& url, OpenMode mode);
+/// Hears, before open_store returns, what a person should know of a store that can be used: a line
+/// each, without secrets.
+using WarningSink = std::function<void(const std::string&)>;
+
+/// Each call with memory: gives registers of its own. k8s: finds its cluster as kubectl and Pods
+/// do, by KUBECONFIG, HOME and KUBERNETES_SERVICE_HOST, and asks the server nothing yet. `loop`
+/// outlives the store.
+Result<std::unique_ptr<Store>> open_store(Loop& loop, const StoreUrl& url, OpenMode mode,
+                                          const WarningSink& warn = {});
+
+/// The way to the cluster of a k8s URL, with its namespace in config().namespace_name.
+Result<std::unique_ptr<kube::Client>> open_cluster(Loop& loop, const StoreUrl& url,
+                                                   const WarningSink& warn = {});
 
 }  // namespace tenure

@@ -12,9 +12,11 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/store_types.h"
+#include "store/store_url.h"
 #include "tenure/result.h"
 #include "tenure/settings.h"
 
@@ -46,6 +48,10 @@ class Store {
   /// For people and for `tenure status`: the URL without secrets, such as "sqlite:///tmp/locks.db".
   [[nodiscard]] virtual std::string describe() const = 0;
   [[nodiscard]] virtual StoreTraits traits() const = 0;
+  /// Whether a lock may have this name here; a read or write of another is `rejected`.
+  [[nodiscard]] virtual Status check_name(std::string_view lock) const {
+    return check_lock_name(lock);
+  }
 
   /// Reads one record. Answers `unknown` by the deadline at the latest.
   virtual void read(const std::string& lock, Instant deadline, ReadCallback done) = 0;

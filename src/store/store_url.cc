@@ -12,10 +12,11 @@
 namespace tenure {
 namespace {
 
-constexpr const char* kWaysToSayIt = "use sqlite:///absolute/path/locks.db, sqlite: or memory:";
+constexpr const char* kWaysToSayIt =
+    "use sqlite:///absolute/path/locks.db, k8s://namespace or memory:";
 
-constexpr std::array<std::string_view, 9> kSchemesOfOtherBuilds = {
-    "gs", "s3", "azblob", "etcd", "etcds", "postgres", "postgresql", "k8s", "gist"};
+constexpr std::array<std::string_view, 8> kSchemesOfOtherBuilds = {
+    "gs", "s3", "azblob", "etcd", "etcds", "postgres", "postgresql", "gist"};
 
 struct DurationKey {
   std::string_view name;
@@ -58,8 +59,8 @@ std::optional<std::string> percent_decoded(std::string_view text) {
   return out;
 }
 
-std::string known_keys() {
-  std::string out;
+std::string known_keys(StoreUrl::Kind kind) {
+  std::string out = kind == StoreUrl::Kind::k8s ? "kubeconfig" : "";
   for (const DurationKey& key : kDurationKeys) {
     if (!out.empty()) out += ", ";
     out += key.name;
@@ -67,16 +68,27 @@ std::string known_keys() {
   return out;
 }
 
-Status parse_setting(std::string_view url, std::string_view text, SettingsOverrides& out) {
+Status parse_kubeconfig(std::string_view url, std::optional<std::string> value, StoreUrl& out) {
+  if (!out.kubeconfig.empty()) return refuse(url, "kubeconfig is given twice", "give it once");
+  if (!value || value->empty() || value->find('\0') != std::string::npos)
+    return refuse(url, "kubeconfig is not a path", "write it as kubeconfig=/path/to/config");
+  out.kubeconfig = std::move(*value);
+  return {};
+}
+
+Status parse_setting(std::string_view url, std::string_view text, StoreUrl& out) {
   const std::size_t equals = std::min(text.find('='), text.size());
   const std::string_view name = text.substr(0, equals);
+  const auto value = percent_decoded(text.substr(std::min(equals + 1, text.size())));
+  if (name == "kubeconfig" && out.kind == StoreUrl::Kind::k8s)
+    return parse_kubeconfig(url, value, out);
   const auto* const key = std::find_if(kDurationKeys.begin(), kDurationKeys.end(),
                                        [&](const DurationKey& k) { return k.name == name; });
   if (key == kDurationKeys.end())
-    return refuse(url, fmt::format("unknown setting \"{}\"", name), "known are " + known_keys());
-  std::optional<Duration>& field = out.*(key->field);
+    return refuse(url, fmt::format("unknown setting \"{}\"", name),
+                  "known are " + known_keys(out.kind));
+  std::optional<Duration>& field = out.overrides.*(key->field);
   if (field) return refuse(url, fmt::format("{} is given twice", name), "give it once");
-  const auto value = percent_decoded(text.substr(std::min(equals + 1, text.size())));
   const auto duration = parse_duration(value.value_or(""));
   if (!duration)
     return refuse(url, fmt::format("{} is not a duration", name),
@@ -85,16 +97,14 @@ Status parse_setting(std::string_view url, std::string_view text, SettingsOverri
   return {};
 }
 
-Result<SettingsOverrides> parse_query(std::string_view url, std::string_view query) {
-  SettingsOverrides out;
+Status parse_query(std::string_view url, std::string_view query, StoreUrl& out) {
   while (!query.empty()) {
     const std::size_t end = std::min(query.find('&'), query.size());
     if (end > 0)
-      if (Status parsed = parse_setting(url, query.substr(0, end), out); !parsed)
-        return tl::unexpected(parsed.error());
+      if (Status parsed = parse_setting(url, query.substr(0, end), out); !parsed) return parsed;
     query.remove_prefix(std::min(end + 1, query.size()));
   }
-  return out;
+  return {};
 }
 
 Result<std::string> default_path(const StateFolders& folders) {
@@ -120,6 +130,39 @@ Result<std::string> explicit_path(std::string_view url, std::string_view rest) {
   if (path->empty() || path->ends_with('/'))
     return refuse(url, "the path names a folder", "name a file: sqlite:///absolute/path/locks.db");
   return "/" + *path;
+}
+
+Status parse_sqlite(std::string_view url, std::string_view rest, const StateFolders& folders,
+                    StoreUrl& out) {
+  out.in_state_folder = rest.empty();
+  auto path = rest.empty() ? default_path(folders) : explicit_path(url, rest);
+  if (!path) return tl::unexpected(path.error());
+  out.path = std::move(*path);
+  return {};
+}
+
+Status parse_k8s(std::string_view url, std::string_view rest, StoreUrl& out) {
+  constexpr const char* kShape = "write k8s://namespace or k8s://context/namespace";
+  if (rest.empty()) return {};
+  if (!rest.starts_with("//")) return refuse(url, "two slashes are missing", kShape);
+  rest.remove_prefix(2);
+  const std::size_t slash = rest.find('/');
+  const auto context =
+      percent_decoded(slash == std::string_view::npos ? "" : rest.substr(0, slash));
+  const std::string_view name = rest.substr(slash == std::string_view::npos ? 0 : slash + 1);
+  if (!context)
+    return refuse(url, "a '%' is not followed by two hexadecimal digits",
+                  "write %25 for a percent sign");
+  // RFC 1123, as the API server checks it; what fails here would otherwise become another path.
+  const bool is_label = name.size() <= 63 && !name.starts_with('-') && !name.ends_with('-') &&
+                        std::all_of(name.begin(), name.end(), [](char c) {
+                          return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+                        });
+  if (!is_label)
+    return refuse(url, fmt::format("\"{}\" cannot be the name of a namespace", name), kShape);
+  out.context = *context;
+  out.namespace_name = name;
+  return {};
 }
 
 /// How many bytes the UTF-8 character at the front takes (RFC 3629, so no overlong forms and no
@@ -166,25 +209,28 @@ Result<StoreUrl> parse_store_url(std::string_view url, const StateFolders& folde
                    fmt::format("store URL \"{}\": {}: is not available in this build",
                                redact_url(url), scheme),
                    kWaysToSayIt);
-  const bool is_default = address.empty();
-  if (!is_default &&
-      (colon == std::string_view::npos || (scheme != "sqlite" && scheme != "memory")))
-    return refuse(url, "no known kind of store", kWaysToSayIt);
-  const std::string_view rest = is_default ? "" : address.substr(colon + 1);
-
   StoreUrl out;
-  auto overrides = parse_query(url, url.substr(std::min(question + 1, url.size())));
-  if (!overrides) return tl::unexpected(overrides.error());
-  out.overrides = *overrides;
   if (scheme == "memory") {
-    if (!rest.empty()) return refuse(url, "memory: takes no path", "write memory:");
     out.kind = StoreUrl::Kind::memory;
-    return out;
+  } else if (scheme == "k8s") {
+    out.kind = StoreUrl::Kind::k8s;
+  } else if (scheme != "sqlite" && !address.empty()) {
+    return refuse(url, "no known kind of store", kWaysToSayIt);
   }
-  out.in_state_folder = rest.empty();
-  auto path = rest.empty() ? default_path(folders) : explicit_path(url, rest);
-  if (!path) return tl::unexpected(path.error());
-  out.path = std::move(*path);
+  if (!address.empty() && colon == std::string_view::npos)
+    return refuse(url, "no known kind of store", kWaysToSayIt);
+  const std::string_view rest = address.empty() ? "" : address.substr(colon + 1);
+
+  Status parsed = parse_query(url, url.substr(std::min(question + 1, url.size())), out);
+  if (!parsed) return tl::unexpected(parsed.error());
+  switch (out.kind) {
+    case StoreUrl::Kind::memory:
+      if (!rest.empty()) return refuse(url, "memory: takes no path", "write memory:");
+      break;
+    case StoreUrl::Kind::sqlite: parsed = parse_sqlite(url, rest, folders, out); break;
+    case StoreUrl::Kind::k8s: parsed = parse_k8s(url, rest, out); break;
+  }
+  if (!parsed) return tl::unexpected(parsed.error());
   return out;
 }
 
@@ -193,7 +239,9 @@ std::string redact_url(std::string_view url) {
   // The last '@' of all: an unescaped password may contain any of "@/?".
   const std::size_t at = url.rfind('@');
   std::string out(url);
-  if (slashes != std::string_view::npos && at != std::string_view::npos && at > slashes &&
+  // A context of k8s may be called user@cluster, and no password has a place there.
+  if (!url.starts_with("k8s:") && slashes != std::string_view::npos &&
+      at != std::string_view::npos && at > slashes &&
       url[std::min(slashes + 3, url.size() - 1)] != '/')
     out = fmt::format("{}***{}", url.substr(0, slashes + 3), url.substr(at));
   if (const std::size_t question = out.find('?'); question != std::string::npos)

@@ -2,7 +2,12 @@
 //
 //   sqlite:///absolute/path    a SQLite file; %XX stands for any byte of the path
 //   sqlite:  or nothing        locks.db in the user's state folder
+//   k8s://context/namespace    Leases in a Kubernetes cluster, by a context of the kubeconfig
+//   k8s://namespace            ... by its current context, or inside of a Pod by the Pod's account
+//   k8s:                       ... in the namespace that the context or the Pod has
 //   memory:                    registers of this process, for tests
+//
+// k8s takes ?kubeconfig=/path too. In a context's name write %2F for a slash.
 //
 // Pure: reads no file and no environment. No error shows a user name, password or query value.
 #pragma once
@@ -35,10 +40,13 @@ struct StateFolders {
 };
 
 struct StoreUrl {
-  enum class Kind { memory, sqlite };
+  enum class Kind { memory, sqlite, k8s };
   Kind kind = Kind::sqlite;
   std::string path;              ///< sqlite: absolute
   bool in_state_folder = false;  ///< the default path: its folder may be made
+  std::string context;           ///< k8s: empty for the current one
+  std::string namespace_name;    ///< k8s: empty for the context's
+  std::string kubeconfig;        ///< k8s: a file; empty for where kubectl looks
   SettingsOverrides overrides;
 };
 

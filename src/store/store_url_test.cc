@@ -87,7 +87,7 @@ TEST(StoreUrl, RefusesSettingsThatItDoesNotKnow) {
 
 TEST(StoreUrl, SaysWhichStoresThisBuildLacks) {
   for (const char* text : {"gs://bucket/prefix", "s3://bucket", "azblob://a/c", "etcd://h1:2379",
-                           "etcds://h", "postgres://h/db", "k8s:///default", "gist://1234"}) {
+                           "etcds://h", "postgres://h/db", "gist://1234"}) {
     const auto url = parse_store_url(text, kFolders);
     ASSERT_FALSE(url);
     EXPECT_EQ(url.error().code, ErrorCode::unsupported) << text;
@@ -96,6 +96,38 @@ TEST(StoreUrl, SaysWhichStoresThisBuildLacks) {
   EXPECT_THAT(error_of("redis://h"), HasSubstr("no known kind of store"));
   EXPECT_THAT(error_of("/var/locks.db"), HasSubstr("no known kind of store"));
   EXPECT_THAT(error_of("memory:x"), HasSubstr("write memory:"));
+}
+
+TEST(StoreUrl, NamesANamespaceOfACluster) {
+  const auto url = parse_store_url("k8s://prod/team-a?kubeconfig=%2Fhome%2Fme%2Fconfig", kFolders);
+  ASSERT_TRUE(url) << url.error().to_string();
+  EXPECT_EQ(url->kind, StoreUrl::Kind::k8s);
+  EXPECT_EQ(url->context, "prod");
+  EXPECT_EQ(url->namespace_name, "team-a");
+  EXPECT_EQ(url->kubeconfig, "/home/me/config");
+
+  const auto alone = parse_store_url("k8s://default?retry-period=1s", kFolders);
+  ASSERT_TRUE(alone) << alone.error().to_string();
+  EXPECT_EQ(alone->context, "");
+  EXPECT_EQ(alone->namespace_name, "default");
+  EXPECT_EQ(alone->overrides.retry_period, seconds(1));
+
+  EXPECT_EQ(parse_store_url("k8s:///default", kFolders)->namespace_name, "default");
+  EXPECT_EQ(parse_store_url("k8s:", kFolders)->namespace_name, "");
+  EXPECT_EQ(parse_store_url("K8S://arn:aws:eks:eu:1:cluster%2Fa/ns", kFolders)->context,
+            "arn:aws:eks:eu:1:cluster/a");
+  EXPECT_EQ(parse_store_url("k8s://admin@kind/ns", kFolders)->context, "admin@kind");
+  EXPECT_EQ(redact_url("k8s://admin@kind/ns"), "k8s://admin@kind/ns");
+}
+
+TEST(StoreUrl, RefusesWhatIsNoNamespace) {
+  for (const char* text : {"k8s://Default", "k8s://a/b/c", "k8s://-a", "k8s://a_b", "k8s://ctx/..",
+                           "k8s://ctx/a?b", "k8s:default", "k8s://%zz/a"})
+    EXPECT_THAT(error_of(text), HasSubstr("k8s:")) << text;
+  EXPECT_THAT(error_of("k8s://Default"), HasSubstr("cannot be the name of a namespace"));
+  EXPECT_THAT(error_of("k8s://a?kubeconfig="), HasSubstr("kubeconfig is not a path"));
+  EXPECT_THAT(error_of("k8s://a?kubeconfig=/a&kubeconfig=/b"), HasSubstr("twice"));
+  EXPECT_THAT(error_of("sqlite:?kubeconfig=/a"), HasSubstr("unknown setting \"kubeconfig\""));
 }
 
 TEST(StoreUrl, ErrorsShowNoSecret) {

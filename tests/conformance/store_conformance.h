@@ -12,6 +12,7 @@
 #include <ostream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "runtime/loop.h"
 #include "store/store.h"
@@ -25,8 +26,20 @@ class StoreBackend {
   virtual ~StoreBackend() = default;
   /// Another store on the same locks, as another process would have it.
   virtual std::unique_ptr<Store> open(Loop& loop) = 0;
-  /// Puts bytes where a record would be, behind the stores' backs.
+  /// Puts bytes where a record would be, behind the stores' backs. A store that holds no bytes puts
+  /// what comes nearest: a record of the same format number, or one that cannot be read.
   virtual void put_raw(const std::string& lock, std::string_view bytes) = 0;
+
+  /// The strangest names that the store takes.
+  [[nodiscard]] virtual std::vector<std::string> names() const {
+    return {
+        "a",   "A",   "team/backup job", "Πηνελόπη",           "猫/👑", "'; DROP --", "..", "%41",
+        "a b", "a+b", "a?b#c",           std::string(253, 'x')};
+  }
+  /// A record with a value in every field that the store keeps; `record` has one in each.
+  [[nodiscard]] virtual LeaderElectionRecord fullest(LeaderElectionRecord record) const {
+    return record;
+  }
 };
 
 struct StoreCase {

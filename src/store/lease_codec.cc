@@ -1,0 +1,208 @@
+#include "store/lease_codec.h"
+
+#include <array>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "core/bounded_json.h"
+#include "core/record_codec.h"
+
+namespace tenure {
+namespace {
+
+constexpr const char* kApiVersion = "coordination.k8s.io/v1";
+constexpr std::string_view kOurs = "tenure.dev/";
+
+/// The keys of a record and of a Lease's spec that mean the same.
+struct Renamed {
+  const char* record;
+  const char* lease;
+};
+constexpr std::array kSpecKeys = {
+    Renamed{"holderIdentity", "holderIdentity"},
+    Renamed{"leaseDurationSeconds", "leaseDurationSeconds"},
+    Renamed{"acquireTime", "acquireTime"},
+    Renamed{"renewTime", "renewTime"},
+    Renamed{"leaderTransitions", "leaseTransitions"},
+    Renamed{"strategy", "strategy"},
+    Renamed{"preferredHolder", "preferredHolder"},
+};
+/// The parts of a Lease's metadata that an update would lose if they were not sent back.
+constexpr std::array kKeptMetadata = {"labels", "ownerReferences", "finalizers"};
+
+/// The member of an object; null when there is none.
+const Json& member(const Json& object, const char* key) {
+  static const Json nothing;
+  if (!object.is_object()) return nothing;
+  const auto found = object.find(key);
+  return found == object.end() ? nothing : *found;
+}
+
+std::string text(const Json& value) {
+  return value.is_string() ? value.get<std::string>() : std::string();
+}
+
+std::string annotation(const Json& lease, const char* name) {
+  return text(member(member(member(lease, "metadata"), "annotations"), name));
+}
+
+Version version_in(const Json& metadata) {
+  const std::string version = text(member(metadata, "resourceVersion"));
+  const std::string uid = text(member(metadata, "uid"));
+  return version.empty() || uid.empty() ? Version() : version + "@" + uid;
+}
+
+/// Says which write a write id names. client-go sets a new renewTime, in microseconds, with every
+/// write.
+std::string write_of(const Json& spec) {
+  return text(member(spec, "renewTime")) + " " + print(member(spec, "leaseTransitions")) + " " +
+         text(member(spec, "holderIdentity"));
+}
+
+/// Numbers stand as text in annotations; what is no number stays text, which the record's codec
+/// then refuses.
+Json number_in(const std::string& text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return text;
+  return number;
+}
+
+bool is_spec_key(std::string_view key) {
+  for (const auto& [_, known] : kSpecKeys)
+    if (key == known) return true;
+  return false;
+}
+
+/// What the record has no key for, in the Lease's own shape.
+void keep_foreign(const Json& lease, Json& record) {
+  const Json& metadata = member(lease, "metadata");
+  Json kept;
+  for (const char* key : kKeptMetadata)
+    if (!member(metadata, key).is_null()) kept[key] = member(metadata, key);
+  if (const Json& all = member(metadata, "annotations"); all.is_object())
+    for (const auto& [key, value] : all.items())
+      if (!key.starts_with(kOurs)) kept["annotations"][key] = value;
+  if (!kept.is_null()) record["metadata"] = std::move(kept);
+  if (const Json& spec = member(lease, "spec"); spec.is_object())
+    for (const auto& [key, value] : spec.items())
+      if (!is_spec_key(key)) record["spec"][key] = value;
+}
+
+Json record_in(const Json& lease) {
+  const Json& spec = member(lease, "spec");
+  Json record;
+  for (const auto& [ours, theirs] : kSpecKeys)
+    if (!member(spec, theirs).is_null()) record[ours] = member(spec, theirs);
+  // Absent in a Lease that nobody has held yet.
+  if (!record.contains("holderIdentity")) record["holderIdentity"] = "";
+  if (annotation(lease, "tenure.dev/write-of") == write_of(spec))
+    record["writeId"] = annotation(lease, "tenure.dev/write-id");
+  record["cluster"] = annotation(lease, "tenure.dev/cluster");
+  if (const auto format = annotation(lease, "tenure.dev/format"); !format.empty())
+    record["version"] = number_in(format);
+  if (const auto epoch = annotation(lease, "tenure.dev/resign-epoch"); !epoch.empty())
+    record["resignEpoch"] = number_in(epoch);
+  keep_foreign(lease, record);
+  return record;
+}
+
+Observation decode(const Json& lease) {
+  Version version = version_in(member(lease, "metadata"));
+  if (version.empty()) {
+    Observation unreadable;
+    unreadable.kind = Observation::Kind::unreadable;
+    unreadable.problem = "it is not a Lease: it has no resourceVersion or no uid";
+    return unreadable;
+  }
+  return decode_record(print(record_in(lease)), std::move(version));
+}
+
+void annotate(Json& lease, const LeaderElectionRecord& record, const Json& flat) {
+  Json& annotations = lease["metadata"]["annotations"];
+  annotations["tenure.dev/format"] = std::to_string(record.format);
+  if (!record.cluster.empty()) annotations["tenure.dev/cluster"] = record.cluster;
+  if (record.resign_epoch != 0)
+    annotations["tenure.dev/resign-epoch"] = std::to_string(record.resign_epoch);
+  if (!record.write_id.present()) return;
+  annotations["tenure.dev/write-id"] = flat["writeId"];
+  annotations["tenure.dev/write-of"] = write_of(lease["spec"]);
+}
+
+}  // namespace
+
+std::string encode_lease(const LeaderElectionRecord& record, const std::string& namespace_name,
+                         const std::string& name, const Version& version) {
+  const Json flat = parse_bounded(encode_record(record)).value_or(Json::object());
+  Json lease = {{"apiVersion", kApiVersion},
+                {"kind", "Lease"},
+                {"metadata", {{"name", name}, {"namespace", namespace_name}}}};
+  Json& metadata = lease["metadata"];
+  if (const std::size_t at = version.find('@'); at != Version::npos) {
+    metadata["resourceVersion"] = version.substr(0, at);
+    metadata["uid"] = version.substr(at + 1);
+  }
+  if (const Json& kept = member(flat, "metadata"); kept.is_object())
+    for (const auto& [key, value] : kept.items()) metadata[key] = value;
+  Json& spec = lease["spec"] = Json::object();
+  if (const Json& kept = member(flat, "spec"); kept.is_object()) spec = kept;
+  for (const auto& [ours, theirs] : kSpecKeys) spec[theirs] = flat[ours];
+  // The API server refuses an empty strategy, and a preferred holder without a strategy.
+  if (record.strategy.empty()) spec.erase("preferredHolder");
+  if (record.strategy.empty()) spec.erase("strategy");
+  annotate(lease, record, flat);
+  return print(lease);
+}
+
+bool may_be_lease_version(std::string_view version) {
+  const std::size_t at = version.find('@');
+  return at != std::string_view::npos && at > 0 && at + 1 < version.size();
+}
+
+Observation decode_lease(std::string_view bytes) {
+  const auto lease = parse_bounded(bytes);
+  if (lease) return decode(*lease);
+  Observation unreadable;
+  unreadable.kind = Observation::Kind::unreadable;
+  unreadable.problem = "it is not JSON, or nested too deeply";
+  return unreadable;
+}
+
+LeasePage decode_lease_list(std::string_view bytes) {
+  LeasePage page;
+  const auto list = parse_bounded(bytes);
+  if (!list || !member(*list, "items").is_array()) return page;
+  page.readable = true;
+  page.next = text(member(member(*list, "metadata"), "continue"));
+  for (const Json& lease : member(*list, "items"))
+    page.locks.push_back({text(member(member(lease, "metadata"), "name")), decode(lease)});
+  return page;
+}
+
+std::string watched_version(std::string_view line) {
+  const auto event = parse_bounded(line);
+  if (!event || text(member(*event, "type")) == "ERROR") return {};
+  return version_in(member(member(*event, "object"), "metadata"));
+}
+
+Status check_lease_name(std::string_view name) {
+  constexpr std::size_t kMaxBytes = 253;
+  const auto is_alphanumeric = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+  };
+  bool good = !name.empty() && name.size() <= kMaxBytes;
+  char before = '.';  // every label begins and ends with a letter or a digit
+  for (const char c : name) {
+    good = good && (is_alphanumeric(c) || (c == '-' && before != '.') ||
+                    (c == '.' && is_alphanumeric(before)));
+    before = c;
+  }
+  if (good && is_alphanumeric(before)) return {};
+  return failure(ErrorCode::invalid_argument,
+                 "the lock's name cannot be the name of a Kubernetes Lease",
+                 "use lower-case letters, digits, '-' and '.', at most 253 characters, such as "
+                 "\"my-job\"");
+}
+
+}  // namespace tenure
