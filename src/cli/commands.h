@@ -59,6 +59,18 @@ struct ResignOptions {
 };
 int resign(const ResignOptions& options);
 
+struct SidecarOptions {
+  StoreFlags store;        ///< without a URL: Leases in name_space
+  std::string name_space;  ///< "" is NAMESPACE, or the Pod's own
+  std::string kubeconfig;  ///< "" is where kubectl looks
+  std::string name;        ///< "" is LEASE_NAME
+  std::string identity;    ///< "" is POD_NAME, else one is drawn
+  std::string address = ":4040";
+  LogFormat log = LogFormat::text;
+  bool quiet = false;
+};
+int sidecar(const SidecarOptions& options);
+
 int demo();
 /// What the candidates of the demo run; connects to the demo's resource at `socket_path`.
 int demo_worker(const std::string& socket_path);

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "cli/json_text.h"
 #include "cli/session.h"
 #include "elect/defaults.h"
+#include "kube/access.h"
 #include "runtime/clock.h"
 
 namespace tenure::cli {
@@ -182,6 +184,31 @@ Check check_latency(Duration slowest, const Timing& timing) {
   return {"latency", false, detail, "use a faster store or a longer --renew-deadline"};
 }
 
+Check check_permissions(Loop& loop, const StoreUrl& url, const Timing& timing) {
+  const std::string name = "permissions";
+  const auto client = open_cluster(loop, url);
+  if (!client) return failed(name, client.error());
+  const std::string& where = (*client)->config().namespace_name;
+  Result<std::vector<std::string>> denied = failure(ErrorCode::internal, "no answer");
+  kube::find_denied_verbs(**client,
+                          {.namespace_name = where,
+                           .group = "coordination.k8s.io",
+                           .resource = "leases",
+                           .verbs = {"get", "list", "watch", "create", "update"}},
+                          loop.now().mono + timing.request_timeout, [&](auto answer) {
+                            denied = std::move(answer);
+                            loop.stop();
+                          });
+  loop.run();
+  if (!denied) return failed(name, denied.error());
+  if (denied->empty())
+    return passed(name, fmt::format("get, list, watch, create and update leases in {}", where));
+  return {name, false,
+          fmt::format("may not {} leases in namespace {}", fmt::join(*denied, ", "), where),
+          fmt::format("grant {} on leases of coordination.k8s.io with a Role and a RoleBinding",
+                      fmt::join(*denied, ", "))};
+}
+
 void check_store(Loop& loop, const StoreFlags& flags, const StoreUrl& url, Checks& checks) {
   auto session = open_session(loop, flags, OpenMode::create);
   if (!session) {
@@ -189,9 +216,15 @@ void check_store(Loop& loop, const StoreFlags& flags, const StoreUrl& url, Check
     return;
   }
   checks.push_back(passed("settings", session->timing.summary()));
-  checks.push_back(
-      passed("store", session->store->describe() + " opens, and its file system can lock"));
-  if (url.kind == StoreUrl::Kind::sqlite) checks.push_back(check_file_mode(url.path));
+  const std::string store = session->store->describe();
+  if (url.kind == StoreUrl::Kind::sqlite) {
+    checks.push_back(passed("store", store + " opens, and its file system can lock"));
+    checks.push_back(check_file_mode(url.path));
+  } else {
+    checks.push_back(passed("store", store));
+  }
+  if (url.kind == StoreUrl::Kind::k8s)
+    checks.push_back(check_permissions(loop, url, session->timing));
   WriteProbe probe(*session);
   checks.push_back(probe.run());
   if (checks.back().ok) checks.push_back(check_latency(probe.slowest(), session->timing));

@@ -153,6 +153,7 @@ struct AllOptions {
   StatusOptions status;
   DoctorOptions doctor;
   ResignOptions resign;
+  SidecarOptions sidecar;
   SimulateOptions simulate;
   VersionOptions version;
   std::string demo_socket;
@@ -213,6 +214,34 @@ void declare_resign(CLI::App& app, ResignOptions& o, Command& selected) {
       "Example:\n"
       "  tenure resign nightly-report --lock sqlite:///var/lib/app/locks.db");
   d.then(selected, [&o] { return resign(o); });
+}
+
+void declare_sidecar(CLI::App& app, SidecarOptions& o, Command& selected) {
+  Declared d(app, "sidecar", "Contend for a lock, and say over HTTP who leads");
+  d.text("--id", o.identity, "ID", "This candidate, unlike any other [$POD_NAME, else drawn]");
+  d.text("--lease-name", o.name, "NAME", "The lock [$LEASE_NAME]");
+  d.text("-n,--namespace", o.name_space, "NAME",
+         "Where the Lease lives [$NAMESPACE, else our own]");
+  d.text("--kubeconfig", o.kubeconfig, "FILE", "How to reach the cluster, outside of a Pod");
+  d.text("--addr", o.address, "HOST:PORT", "Where to listen [:4040, all addresses]");
+  d.duration("--lease-renew-duration", o.store.settings.renew_deadline,
+             "Another name for --renew-deadline");
+  d.store(o.store).settings(o.store);
+  d.choice("--log", o.log, kLogFormats, "How status lines are written to standard error");
+  d.toggle("-q,--quiet", o.quiet, "Print only errors");
+  d.footer(
+      "Without --lock, the lock is a Lease of Kubernetes, and the settings are 10s, 5s and 1s. "
+      "The\n"
+      "variables NAMESPACE, POD_NAME, LEASE_NAME, LEASE_DURATION and LEASE_RENEW_DURATION count\n"
+      "where a flag is missing. A link to this program named leader-elector is this command.\n\n"
+      "  GET  /api/leader     who leads; ?wait=EPOCH&timeout=30s waits for a change, and\n"
+      "                       Accept: text/event-stream gets every change\n"
+      "  GET  /api/is-leader  200 while this candidate leads, else 503\n"
+      "  POST /api/resign     step down (from this machine or Pod only)\n"
+      "  GET  /healthz, /readyz\n\n"
+      "Example:\n"
+      "  tenure sidecar --id=$(POD_NAME) --lease-name=example --namespace=default");
+  d.then(selected, [&o] { return sidecar(o); });
 }
 
 void declare_simulate(CLI::App& app, SimulateOptions& o, Command& selected) {
@@ -350,6 +379,7 @@ struct CommandLine {
     declare_status(app, options.status, selected);
     declare_resign(app, options.resign, selected);
     declare_doctor(app, options.doctor, selected);
+    declare_sidecar(app, options.sidecar, selected);
     declare_simulate(app, options.simulate, selected);
     declare_small(app, options, selected);
     declare_completion(app, options.shell, selected);

@@ -28,6 +28,8 @@ std::string seconds_text(std::int64_t ms) {
 std::string expiry_text(const LockState& lock) {
   if (!lock.expires_in_milliseconds) return "-";
   const std::int64_t ms = *lock.expires_in_milliseconds;
+  constexpr std::int64_t kDay = 24LL * 3600 * 1000;
+  if (ms < -2 * kDay) return fmt::format("{} days ago", -ms / kDay);
   return ms >= 0 ? seconds_text(ms) : seconds_text(-ms) + " ago";
 }
 
@@ -86,13 +88,14 @@ LockState lock_state(std::string name, std::string store, const Observation& obs
   out.holder = record.holder_identity;
   out.cluster = record.is_free() ? "" : record.cluster;
   out.epoch = record.leader_transitions;
-  out.renew_time = record.renew_time;
+  const bool renewed = record.renew_time != WallTime();  // others may leave it out
+  if (renewed) out.renew_time = record.renew_time;
   out.lease_duration_seconds = record.lease_duration_seconds;
   if (record.is_free()) return out;
   const auto lease =
       std::clamp<std::int64_t>(record.lease_duration_seconds, 0, kLongestLeaseSeconds);
   const Duration left = record.renew_time + std::chrono::seconds(lease) - now;
-  out.expires_in_milliseconds = std::chrono::floor<milliseconds>(left).count();
+  if (renewed) out.expires_in_milliseconds = std::chrono::floor<milliseconds>(left).count();
   out.kind = left > Duration(0) ? LockState::Kind::held : LockState::Kind::expired;
   return out;
 }

@@ -3,6 +3,9 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
+#include <string>
+#include <vector>
 
 #include "cli/flags.h"
 
@@ -20,5 +23,9 @@ void keep_standard_descriptors_taken() {
 int main(int argc, char** argv) {
   keep_standard_descriptors_taken();
   std::signal(SIGPIPE, SIG_IGN);
-  return tenure::cli::parse_command_line(argc, argv)();
+  std::vector<char*> words(argv, argv + argc);
+  std::string sidecar = "sidecar";  // what a program called leader-elector is
+  if (argc > 0 && std::filesystem::path(argv[0]).filename() == "leader-elector")
+    words.insert(words.begin() + 1, sidecar.data());
+  return tenure::cli::parse_command_line(static_cast<int>(words.size()), words.data())();
 }

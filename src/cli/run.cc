@@ -72,6 +72,7 @@ int run(const RunOptions& given) {
   if (!signals) return fail(signals.error(), kExitFailure);
   auto session = open_session(**loop, options.store, OpenMode::create);
   if (!session) return fail(session.error());
+  if (auto ok = session->store->check_name(options.name); !ok) return fail(ok.error(), kExitUsage);
   return contend(options, log, candidate, *session);
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "cli/console.h"
 #include "elect/defaults.h"
 
 namespace tenure::cli {
@@ -46,7 +47,9 @@ Result<Session> open_session(Loop& loop, const StoreFlags& flags, OpenMode mode)
   // Before the store is opened: a slip in the settings must not leave a new database behind.
   if (auto timing = check(settings, StoreTraits{}); !timing) return tl::unexpected(timing.error());
 
-  auto store = open_store(loop, *url, mode);
+  auto store = open_store(loop, *url, mode, [](const std::string& warning) {
+    say("tenure: warning: " + printable(warning));
+  });
   if (!store) {
     Error error = store.error();
     // The command line was right; whatever is wrong is wrong with the store.

@@ -92,7 +92,7 @@ std::string TempFolder::lock_url() const {
 }
 
 Program::Program(const Words& arguments, const Setup& setup) {
-  Words words = {TENURE_PROGRAM};
+  Words words = {setup.path.empty() ? TENURE_PROGRAM : setup.path};
   words.insert(words.end(), arguments.begin(), arguments.end());
   for (const std::string& word : arguments) shown_ += ' ' + word;
   Pipe out;

@@ -1,4 +1,5 @@
-// Program: the real `tenure` binary, started by a test, its output read as it comes.
+// Program: the real `tenure` binary, or one that shares a lock with it, started by a test, its
+// output read as it comes.
 //
 // Every wait is bounded and tells what it waited for. Not thread-safe.
 #pragma once
@@ -33,6 +34,7 @@ class TempFolder {
 class Program {
  public:
   struct Setup {
+    std::string path{};          ///< another program than `tenure`
     Words environment{};         ///< "NAME=value", in addition to ours
     bool closed_output = false;  ///< standard output and error are closed
     int error_fd = -1;           ///< standard error, instead of a pipe

@@ -1,0 +1,79 @@
+// LeaderApi: who leads, over HTTP: what `tenure sidecar` serves.
+//
+//   GET  /healthz            200 while the loop turns and a held lease is renewed, else 503
+//   GET  /readyz             200 once the lock has been seen
+//   GET  /api/leader         {"leader": ...} and more; ?wait=EPOCH&timeout=30s answers when the
+//   epoch
+//                            is another one; with Accept: text/event-stream every change is sent
+//   GET  /api/is-leader      200 while this candidate leads, else 503: for load balancers
+//   POST /api/resign         this candidate steps down; from loopback, and not from a browser
+//
+// "leader", "identity", "isLeader", "epoch", "validForMilliseconds" and "since" are stable names.
+//
+// Thread safety: handle() from the HTTP server's thread; all else on the loop's. Ownership: loop
+// and driver outlive it, and the server is stopped before it is destroyed.
+#pragma once
+
+#include <atomic>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "elect/driver.h"
+#include "net/http_server.h"
+#include "runtime/loop.h"
+
+namespace tenure {
+
+class LeaderApi {
+ public:
+  LeaderApi(Loop& loop, Driver& driver, std::string identity);
+  ~LeaderApi();
+  LeaderApi(const LeaderApi&) = delete;
+  LeaderApi& operator=(const LeaderApi&) = delete;
+
+  void handle(const HttpServerRequest& request, std::shared_ptr<HttpExchange> exchange);
+  /// What the driver knows has changed.
+  void publish(const LeaseView& view);
+  /// Ends what waits, so that the server can stop.
+  void end_waiting();
+
+ private:
+  struct Known {
+    LeaseView view;
+    WallTime since;  ///< when this leader was first seen
+  };
+  struct Waiting {
+    std::shared_ptr<HttpExchange> exchange;
+    Epoch epoch = 0;
+    Loop::TimerId timer = 0;
+  };
+
+  [[nodiscard]] Known known() const;
+  [[nodiscard]] std::string leader_json() const;
+  [[nodiscard]] HttpServerResponse leader() const;
+  void check_health(std::shared_ptr<HttpExchange> exchange);
+  void handle_leader(const HttpServerRequest& request, std::shared_ptr<HttpExchange> exchange);
+  void handle_resign(const HttpServerRequest& request, std::shared_ptr<HttpExchange> exchange);
+  void wait_for_change(std::shared_ptr<HttpExchange> exchange, Epoch epoch, Duration timeout);
+  void stream(std::shared_ptr<HttpExchange> exchange);
+  void send_to_streams(const std::string& text);
+  void keep_streams_alive();
+  void post(std::function<void()> callback);
+
+  Loop& loop_;
+  Driver& driver_;
+  const std::string identity_;
+  mutable std::mutex mutex_;
+  Known known_;  // guarded by mutex_
+  std::atomic<std::int64_t> asked_at_ =
+      0;  // when the loop was asked for a sign of life; 0: it gave it
+  std::list<Waiting> waiting_;
+  std::list<std::shared_ptr<HttpExchange>> streams_;
+  Loop::TimerId keep_alive_ = 0;
+  bool ending_ = false;
+  const std::shared_ptr<char> alive_;
+};
+
+}  // namespace tenure
