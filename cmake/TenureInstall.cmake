@@ -13,8 +13,8 @@ target_sources(tenure PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/in
                                               FILES ${TENURE_PUBLIC_HEADERS})
 target_compile_features(tenure PUBLIC cxx_std_20)
 target_compile_options(tenure PRIVATE ${TENURE_WARNINGS})
-target_link_libraries(tenure PUBLIC tl::expected Threads::Threads SQLite::SQLite3 CURL::libcurl
-                                    yaml-cpp)
+target_link_libraries(tenure PUBLIC tl::expected Threads::Threads SQLite::SQLite3 yaml-cpp
+                                    ${CMAKE_DL_LIBS})
 # Each public header must compile alone.
 set_target_properties(tenure PROPERTIES LINKER_LANGUAGE CXX VERIFY_INTERFACE_HEADER_SETS ON)
 

@@ -9,7 +9,8 @@
 #include <cstdint>
 #include <ctime>
 #include <map>
-#include <mutex>
+
+#include "net/curl_library.h"
 
 namespace tenure {
 namespace {
@@ -426,8 +427,7 @@ std::string percent_encoded(std::string_view text) {
 }
 
 Result<std::unique_ptr<HttpClient>> HttpClient::create(Loop& loop, HttpClientOptions options) {
-  static std::once_flag once;  // curl's own tables; nothing of ours is shared through it
-  std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
+  if (Status loaded = load_curl(); !loaded) return tl::unexpected(loaded.error());
   CURLM* multi = curl_multi_init();
   if (multi == nullptr) return failure(ErrorCode::internal, "cannot start the HTTP client");
   return std::make_unique<Client>(loop, std::move(options), multi);
