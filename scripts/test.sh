@@ -24,7 +24,7 @@ tests() {  # tests PRESET [ctest options]
   fixed_layout ctest --preset "$preset" --parallel "$(nproc)" --no-tests=error "$@"
 }
 dev() { build dev && tests dev --label-exclude 'mutants|sim|packaging'; }
-sanitized() { build "$1" && tests "$1" --label-exclude 'mutants|lint|packaging|servers'; }
+sanitized() { build "$1" && tests "$1" --label-exclude 'mutants|lint|packaging|servers|interop'; }
 release() { build release && tests release; }
 mutants() { cmake --build --preset dev --target tests/mutants/all && tests dev --label-regex "mutants|sim"; }
 seeds() { build/release/bin/tenure simulate --seeds "${SEEDS:-100000}"; }
