@@ -74,7 +74,7 @@ const char* curl_easy_strerror(CURLcode code) {
 CURLcode(curl_easy_setopt)(CURL* easy, CURLoption option, ...) {
   TENURE_LOADED(curl_easy_setopt);
   va_list values;
-  va_start(values, option);
+  va_start(values, option);  // NOLINT: the type of `option` is libcurl's
   void* const value = va_arg(values, void*);
   va_end(values);
   return call(easy, option, value);
@@ -82,7 +82,7 @@ CURLcode(curl_easy_setopt)(CURL* easy, CURLoption option, ...) {
 CURLcode(curl_easy_getinfo)(CURL* easy, CURLINFO info, ...) {
   TENURE_LOADED(curl_easy_getinfo);
   va_list values;
-  va_start(values, info);
+  va_start(values, info);  // NOLINT: the type of `info` is libcurl's
   void* const value = va_arg(values, void*);
   va_end(values);
   return call(easy, info, value);
@@ -126,7 +126,7 @@ CURLMcode curl_multi_cleanup(CURLM* multi) {
 CURLMcode(curl_multi_setopt)(CURLM* multi, CURLMoption option, ...) {
   TENURE_LOADED(curl_multi_setopt);
   va_list values;
-  va_start(values, option);
+  va_start(values, option);  // NOLINT: the type of `option` is libcurl's
   void* const value = va_arg(values, void*);
   va_end(values);
   return call(multi, option, value);
