@@ -16,7 +16,6 @@ namespace tenure::test {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::Not;
 using Json = nlohmann::json;
 using std::chrono::seconds;
 
