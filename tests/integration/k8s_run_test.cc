@@ -27,7 +27,7 @@ class K8sRun : public K8sTest {
         {"create", "role", "robot", "--verb=" + verbs, "--resource=leases.coordination.k8s.io"});
     kubectl({"create", "rolebinding", "robot", "--role=robot",
              "--serviceaccount=" + namespace_ + ":robot"});
-    const std::string path = folder_.file("robot.config");
+    std::string path = folder_.file("robot.config");
     std::ofstream(path) << "apiVersion: v1\nkind: Config\ncurrent-context: c\n"
                         << "contexts: [{name: c, context: {cluster: c, user: u}}]\n"
                         << "clusters: [{name: c, cluster: {server: '" << admin_.server_url
