@@ -55,6 +55,9 @@ static_assert(sizeof(void*) == sizeof(long) && sizeof(void*) == sizeof(curl_off_
 
 extern "C" {
 
+// Their last named parameter is an enumeration; libcurl has chosen so.
+#pragma GCC diagnostic ignored "-Wvarargs"
+
 CURLcode curl_global_init(long flags) {
   TENURE_LOADED(curl_global_init);
   return call(flags);
@@ -74,7 +77,7 @@ const char* curl_easy_strerror(CURLcode code) {
 CURLcode(curl_easy_setopt)(CURL* easy, CURLoption option, ...) {
   TENURE_LOADED(curl_easy_setopt);
   va_list values;
-  va_start(values, option);  // NOLINT: the type of `option` is libcurl's
+  va_start(values, option);
   void* const value = va_arg(values, void*);
   va_end(values);
   return call(easy, option, value);
@@ -82,7 +85,7 @@ CURLcode(curl_easy_setopt)(CURL* easy, CURLoption option, ...) {
 CURLcode(curl_easy_getinfo)(CURL* easy, CURLINFO info, ...) {
   TENURE_LOADED(curl_easy_getinfo);
   va_list values;
-  va_start(values, info);  // NOLINT: the type of `info` is libcurl's
+  va_start(values, info);
   void* const value = va_arg(values, void*);
   va_end(values);
   return call(easy, info, value);
@@ -126,7 +129,7 @@ CURLMcode curl_multi_cleanup(CURLM* multi) {
 CURLMcode(curl_multi_setopt)(CURLM* multi, CURLMoption option, ...) {
   TENURE_LOADED(curl_multi_setopt);
   va_list values;
-  va_start(values, option);  // NOLINT: the type of `option` is libcurl's
+  va_start(values, option);
   void* const value = va_arg(values, void*);
   va_end(values);
   return call(multi, option, value);
