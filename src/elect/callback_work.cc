@@ -1,7 +1,8 @@
 #include "elect/callback_work.h"
 
-#include <exception>
 #include <utility>
+
+#include "elect/thrown.h"
 
 namespace tenure {
 
@@ -23,10 +24,8 @@ void CallbackWork::run(const std::stop_token& stop, Epoch epoch, const Finished&
   std::string trouble;
   try {
     callbacks_.on_started_leading(stop, epoch);
-  } catch (const std::exception& e) {
-    trouble = std::string("on_started_leading threw: ") + e.what();
   } catch (...) {
-    trouble = "on_started_leading threw something that is no std::exception";
+    trouble = what_was_thrown_by("on_started_leading");
   }
   const bool failed = !trouble.empty();
   // The loop knows why the work ended; the queue tells the user; only then is the lock given back.
@@ -40,10 +39,8 @@ void CallbackWork::run(const std::stop_token& stop, Epoch epoch, const Finished&
       if (callbacks_.on_stopped_leading) {
         try {
           callbacks_.on_stopped_leading(reason);
-        } catch (const std::exception& e) {
-          problem_(std::string("on_stopped_leading threw: ") + e.what());
         } catch (...) {
-          problem_("on_stopped_leading threw something that is no std::exception");
+          problem_(what_was_thrown_by("on_stopped_leading"));
         }
       }
       loop_.post([finished, failed] { finished(failed); });

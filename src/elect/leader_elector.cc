@@ -1,7 +1,6 @@
 #include "tenure/leader_elector.h"
 
 #include <atomic>
-#include <exception>
 #include <optional>
 #include <utility>
 
@@ -10,6 +9,7 @@
 #include "elect/defaults.h"
 #include "elect/driver.h"
 #include "elect/resource_lock_store.h"
+#include "elect/thrown.h"
 #include "runtime/clock.h"
 #include "store/open_store.h"
 
@@ -91,16 +91,11 @@ class LeaderElectorImpl final : public LeaderElector, private DriverObserver {
     queue_.post([this, &function, argument = std::move(argument)] {
       try {
         function(argument);
-      } catch (const std::exception& e) {
-        step_down(e.what());
       } catch (...) {
-        step_down("something that is no std::exception");
+        tell_problem(what_was_thrown_by("a callback"));
+        resign();
       }
     });
-  }
-  void step_down(const std::string& what) {
-    tell_problem("a callback threw: " + what);
-    resign();
   }
   void tell_problem(const std::string& text) {
     if (!config_.callbacks.on_problem) return;

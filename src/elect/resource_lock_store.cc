@@ -1,9 +1,9 @@
 #include "elect/resource_lock_store.h"
 
-#include <exception>
 #include <utility>
 
 #include "core/record_codec.h"
+#include "elect/thrown.h"
 #include "runtime/clock.h"
 #include "store/worker.h"
 
@@ -59,10 +59,8 @@ Result<T> call_by(Instant deadline, Call call) {
     return failure(ErrorCode::unavailable, "the lock did not answer the call before in time");
   try {
     return call();
-  } catch (const std::exception& e) {
-    return failure(ErrorCode::unavailable, std::string("the lock threw: ") + e.what());
   } catch (...) {
-    return failure(ErrorCode::unavailable, "the lock threw something that is no std::exception");
+    return failure(ErrorCode::unavailable, what_was_thrown_by("the lock"));
   }
 }
 
