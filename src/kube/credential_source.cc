@@ -26,9 +26,8 @@ class Source : public CredentialSource {
   explicit Source(Loop& loop) : loop_(loop) {}
 
   void deliver(Done done, Result<Credential> credential) {
-    loop_.post([alive = std::weak_ptr<void>(alive_), done = std::move(done),
-                credential = std::move(credential)]() mutable {
-      if (!alive.expired()) done(std::move(credential));
+    loop_.post_for(alive_, [done = std::move(done), credential = std::move(credential)]() mutable {
+      done(std::move(credential));
     });
   }
 

@@ -42,6 +42,14 @@ class Loop {
   /// Runs `callback` on the loop's thread, after what was posted before. From any thread.
   virtual void post(Callback callback) = 0;
 
+  /// The same, but does nothing once `owner`, whose thread is the loop's, has gone.
+  template <class Function>
+  void post_for(std::weak_ptr<void> owner, Function callback) {
+    post([owner = std::move(owner), callback = std::move(callback)]() mutable {
+      if (!owner.expired()) callback();
+    });
+  }
+
   /// Calls `ready` whenever `fd` has what is `wanted`, until unwatch; an error or a hang-up counts
   /// as whatever is wanted. A second watch of the same fd replaces the first. The fd stays the
   /// caller's, who unwatches it before closing it.

@@ -128,9 +128,8 @@ class Leases final : public Store {
   }
   template <class Answer>
   void post(std::function<void(Answer)> done, Answer answer) {
-    loop_.post([alive = std::weak_ptr(alive_), done = std::move(done),
-                answer = std::move(answer)]() mutable {
-      if (!alive.expired()) done(std::move(answer));
+    loop_.post_for(alive_, [done = std::move(done), answer = std::move(answer)]() mutable {
+      done(std::move(answer));
     });
   }
   void list_page(std::vector<ListedLock> before, const std::string& next, Instant deadline,

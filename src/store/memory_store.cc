@@ -68,10 +68,9 @@ StoreTraits MemoryStore::traits() const {
 
 template <class Answer>
 void MemoryStore::post(std::function<void(Answer)> done, Answer answer) {
-  registers_->loop_.post([alive = std::weak_ptr(alive_), done = std::move(done),
-                          answer = std::move(answer)]() mutable {
-    if (!alive.expired()) done(std::move(answer));
-  });
+  registers_->loop_.post_for(
+      alive_,
+      [done = std::move(done), answer = std::move(answer)]() mutable { done(std::move(answer)); });
 }
 
 bool MemoryStore::is_late(Instant deadline) const {

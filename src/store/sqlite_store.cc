@@ -110,12 +110,6 @@ void SqliteStore::tell(std::function<void(SqliteSession&)> job) {
   worker_->run([session = session_, job = std::move(job)] { job(*session); });
 }
 
-void SqliteStore::post(std::function<void()> callback) {
-  loop_.post([alive = std::weak_ptr(alive_), callback = std::move(callback)] {
-    if (!alive.expired()) callback();
-  });
-}
-
 template <class Answer>
 void SqliteStore::submit(Instant deadline, Answer late, std::function<void(Answer)> done,
                          std::function<Answer(SqliteSession&)> ask) {
@@ -150,7 +144,7 @@ void SqliteStore::write(const std::string& lock, const WriteRequest& request, In
   if (write.record.size() > kMaxRecordBytes) {
     result.outcome = WriteOutcome::rejected;
     result.detail = "the record of " + lock + " is larger than 64 KiB";
-    return post([done = std::move(done), result] { done(result); });
+    return loop_.post_for(alive_, [done = std::move(done), result] { done(result); });
   }
   result.detail = kLate;
   submit<WriteResult>(deadline, std::move(result), std::move(done),
@@ -206,10 +200,10 @@ void SqliteStore::looked(const SqliteSession::News& news, Duration took) {
       look_for_changes();
     });
   }
-  // Through post(), because a callback may end any subscription or destroy this store.
+  // Posted, because a callback may end any subscription or destroy this store.
   for (const std::string& lock : news.changed)
     for (auto [entry, end] = watches_.equal_range(lock); entry != end; ++entry)
-      post([target = entry->second] {
+      loop_.post_for(alive_, [target = entry->second] {
         if (const auto changed = target.lock()) (*changed)();
       });
 }

@@ -60,7 +60,6 @@ class SqliteStore final : public Store {
               std::function<Answer(SqliteSession&)> ask);
   /// Runs `job` on the worker; for what has no answer.
   void tell(std::function<void(SqliteSession&)> job);
-  void post(std::function<void()> callback);
 
   void look_for_changes();
   void looked(const SqliteSession::News& news, Duration took);
