@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -17,6 +16,7 @@
 #include "cli/demo_resource.h"
 #include "cli/demo_screen.h"
 #include "cli/session.h"
+#include "net/http_client.h"
 #include "runtime/signals.h"
 
 namespace tenure::cli {
@@ -56,17 +56,6 @@ class TempFolder {
  private:
   std::string path_;
 };
-
-std::string percent_encoded(const std::string& path) {
-  std::string out;
-  for (const char c : path) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool plain =
-        std::isalnum(byte) != 0 || std::string_view("/._-").find(c) != std::string::npos;
-    out += plain ? std::string(1, c) : fmt::format("%{:02X}", byte);
-  }
-  return out;
-}
 
 std::string millis(Duration d) {
   return format_duration(std::chrono::ceil<milliseconds>(d));
@@ -373,7 +362,7 @@ int play_in(Loop& loop, const std::string& folder) {
     if (playing != nullptr) playing->interrupt();
   });
   if (!signals) return fail(signals.error(), kExitFailure);
-  const std::string url = "sqlite://" + percent_encoded(folder) + "/locks.db" + kSettings;
+  const std::string url = "sqlite://" + percent_encoded(folder, "/") + "/locks.db" + kSettings;
   auto session = open_session(loop, {.url = url}, OpenMode::create);
   if (!session) return fail(session.error());
   DemoScreen screen(loop.now().mono);

@@ -26,16 +26,6 @@ Status check_names(const RunOptions& options) {
   return {};
 }
 
-ElectorOptions elector_options(const RunOptions& options, const Session& session) {
-  return {.identity = options.identity,
-          .cluster = options.cluster,
-          .timing = session.timing,
-          .retry_period = session.settings.retry_period,
-          .store = session.store->traits(),
-          .clock_rate_tolerance_percent = session.settings.clock_rate_tolerance_percent,
-          .contend_again = !options.once};
-}
-
 int contend(const RunOptions& options, const RunLog& log, Candidate& candidate, Session& session) {
   log.info(
       "starting", 0,
@@ -47,7 +37,8 @@ int contend(const RunOptions& options, const RunLog& log, Candidate& candidate, 
                  .work = candidate,
                  .random = random,
                  .observer = candidate},
-                options.name, elector_options(options, session));
+                options.name,
+                elector_options(session, options.identity, options.cluster, !options.once));
   candidate.contend(driver);
   return candidate.exit_code();
 }

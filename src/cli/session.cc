@@ -61,6 +61,17 @@ Result<Session> open_session(Loop& loop, const StoreFlags& flags, OpenMode mode)
   return Session{.loop = loop, .store = std::move(*store), .settings = settings, .timing = *timing};
 }
 
+ElectorOptions elector_options(const Session& session, const std::string& identity,
+                               const std::string& cluster, bool contend_again) {
+  return {.identity = identity,
+          .cluster = cluster,
+          .timing = session.timing,
+          .retry_period = session.settings.retry_period,
+          .store = session.store->traits(),
+          .clock_rate_tolerance_percent = session.settings.clock_rate_tolerance_percent,
+          .contend_again = contend_again};
+}
+
 ReadResult read_now(Session& session, const std::string& lock) {
   return answer_of<ReadResult>(
       session.loop, [&](auto done) { session.store->read(lock, request_deadline(session), done); });

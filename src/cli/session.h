@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "core/elector.h"
 #include "runtime/loop.h"
 #include "store/open_store.h"
 #include "store/store.h"
@@ -36,6 +37,10 @@ Result<Session> open_session(Loop& loop, const StoreFlags& flags, OpenMode mode)
 Result<StoreUrl> store_url_of(const StoreFlags& flags);
 /// The settings of URL and flags together.
 Settings settings_of(const StoreUrl& url, const StoreFlags& flags);
+
+/// For a candidate in this session.
+ElectorOptions elector_options(const Session& session, const std::string& identity,
+                               const std::string& cluster, bool contend_again);
 
 ReadResult read_now(Session& session, const std::string& lock);
 WriteResult write_now(Session& session, const std::string& lock, const LeaderElectionRecord& record,

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "kube/credential_source.h"
+#include "kube/printable.h"
 
 namespace tenure::kube {
 namespace {
@@ -178,13 +179,6 @@ std::string text_of(const Json& object, const char* key) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-std::string one_line(std::string text) {
-  text.resize(std::min(text.size(), kMaxMessageBytes));
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  return text;
-}
-
 std::optional<Duration> retry_after(const HttpResponse& response) {
   const std::string_view text = response.header("retry-after");
   std::int64_t seconds = 0;
@@ -202,11 +196,11 @@ ApiFailure parse_failure(const HttpResponse& response) {
   failure.retry_after = retry_after(response);
   const Json json = Json::parse(response.body, nullptr, /*allow_exceptions=*/false);
   if (text_of(json, "kind") != "Status") {  // of a proxy, or of the layers before the API
-    failure.message = one_line(response.body);
+    failure.message = printable(response.body, kMaxMessageBytes);
     return failure;
   }
   failure.reason = text_of(json, "reason");
-  failure.message = one_line(text_of(json, "message"));
+  failure.message = printable(text_of(json, "message"), kMaxMessageBytes);
   const auto details = json.find("details");
   if (details != json.end()) failure.kind = text_of(*details, "kind");
   return failure;

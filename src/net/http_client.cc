@@ -11,6 +11,7 @@
 #include <map>
 
 #include "net/curl_library.h"
+#include "net/http_text.h"
 
 namespace tenure {
 namespace {
@@ -43,12 +44,6 @@ std::string lower_case(std::string_view text) {
   for (char& c : lower)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   return lower;
-}
-
-std::string_view trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
 }
 
 /// What errors may show of a URL.
@@ -100,6 +95,7 @@ struct Transfer {
   bool take_header(std::string_view line) {
     header_bytes += line.size();
     if (header_bytes > kMaxHeaderBytes) return too_large = true, false;
+    line = line.substr(0, line.find_last_not_of("\r\n") + 1);
     if (line.starts_with("HTTP/")) {  // of an interim answer, of a proxy, of the answer
       response = {};
       const auto space = line.find(' ');
@@ -412,12 +408,12 @@ std::optional<WallTime> http_date(std::string_view text) {
   return WallTime::from_ns(0) + std::chrono::seconds(timegm(&date));
 }
 
-std::string percent_encoded(std::string_view text) {
+std::string percent_encoded(std::string_view text, std::string_view also_kept) {
   constexpr std::string_view kUnreserved =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
   std::string encoded;
   for (const char c : text) {
-    if (kUnreserved.find(c) != std::string_view::npos) {
+    if (kUnreserved.find(c) != kUnreserved.npos || also_kept.find(c) != also_kept.npos) {
       encoded += c;
     } else {
       encoded += fmt::format("%{:02X}", static_cast<unsigned char>(c));

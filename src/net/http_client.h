@@ -95,8 +95,8 @@ class HttpClient {
 /// The time in a Date header (RFC 9110, 5.6.7, the form that servers must send).
 std::optional<WallTime> http_date(std::string_view text);
 
-/// Percent-encodes everything but unreserved characters (RFC 3986, 2.3): for one path segment or
-/// one query value.
-std::string percent_encoded(std::string_view text);
+/// Percent-encodes everything but unreserved characters (RFC 3986, 2.3) and `also_kept`: for one
+/// path segment or one query value; for a whole path with "/".
+std::string percent_encoded(std::string_view text, std::string_view also_kept = {});
 
 }  // namespace tenure
