@@ -223,7 +223,8 @@ void Elector::check_store_clock(const std::optional<WallTime>& server_time) {
   if (base_server_time_ && view_.role == Role::leading) {
     const Duration theirs = *server_time - *base_server_time_;
     const Duration ours = now_.mono - base_sent_at_;
-    if (theirs > ours / 100 * (100 + options_.clock_rate_tolerance_percent) + kServerTimeSlack) {
+    // As slow as the hard deadline allows for, and no slower.
+    if (theirs > ours / (100 - options_.clock_rate_tolerance_percent) * 100 + kServerTimeSlack) {
       report(Action::Note::clock_anomaly);
       end_tenure(StopReason::clock_anomaly);  // the role is another now: the base starts anew below
     }

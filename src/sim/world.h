@@ -108,6 +108,7 @@ class World {
   void strike(Fault f);
   void forge(Fault f);
   void foreign_acts();
+  [[nodiscard]] Duration claim_in_store() const;
   void heal();
   Node& some_node(Fault f);
 
@@ -161,6 +162,7 @@ class World {
   Duration longest_failover_{};
   Duration longest_hard_deadline_{};
   Duration shortest_period_{};
+  Duration deleted_claim_{};  // of the last record that was deleted while it was held
 
   // Checkers.
   Epoch last_epoch_ = 0;
@@ -169,8 +171,8 @@ class World {
   int resource_incarnation_ = 0;
   Epoch highest_in_store_ = 0;
   TrueTime tainted_until_ = -1;  // malice broke exclusion by time until then
-  bool epochs_may_repeat_ =
-      false;  // the record was deleted or put back: only memories keep the order
+  // The record was deleted or put back: only memories keep the order.
+  bool epochs_may_repeat_ = false;
   TrueTime leaderless_since_ = 0;
   bool anybody_leads_ = false;
   TrueTime provoked_at_ = -1;

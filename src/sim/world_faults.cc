@@ -160,6 +160,7 @@ void World::forge(Fault f) {
   switch (f) {
     case Fault::record_deleted:
       epochs_may_repeat_ = true;
+      deleted_claim_ = claim_in_store();
       register_.put_kind(now_, Observation::Kind::absent);
       note(nullptr, "somebody deletes the record");
       break;
@@ -245,6 +246,11 @@ void World::foreign_acts() {
   if (!record.is_free()) schedule(now_ + Duration(seconds(2)).count(), Kind::foreign);
 }
 
+Duration World::claim_in_store() const {
+  if (!register_.held()) return Duration(0);
+  return seconds(std::min<std::int64_t>(register_.current().record.lease_duration_seconds, 3600));
+}
+
 // The end of the bad weather. Clocks keep their rates, which are within what the settings tolerate.
 void World::heal() {
   plan_.heal();
@@ -274,12 +280,9 @@ void World::heal() {
     register_.put(now_, repaired, {});
     announce(-1);
   }
-  // A hand-made claim may state a longer duration than any candidate's.
-  Duration claim = longest_lease_;
-  if (register_.held())
-    claim = std::max<Duration>(
-        claim,
-        seconds(std::min<std::int64_t>(register_.current().record.lease_duration_seconds, 3600)));
+  // A hand-made claim may state a longer duration than any candidate's, and is waited for even
+  // after it was deleted.
+  const Duration claim = std::max({longest_lease_, claim_in_store(), deleted_claim_});
   const Duration bound = longest_failover_ * 2 + longest_hard_deadline_ +
                          (claim - longest_lease_) * 2 + 4 * longest_lease_ / 10 + seconds(21);
   schedule(now_ + bound.count(), Kind::leader_due, 0, static_cast<std::uint64_t>(bound.count()));
