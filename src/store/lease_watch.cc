@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "store/lease_codec.h"
@@ -23,6 +24,8 @@ constexpr Duration kFirstPause = milliseconds(250);
 constexpr Duration kLongestPause = seconds(4);
 /// An event is one Lease; etcd takes no object larger than 1.5 MiB.
 constexpr std::size_t kMaxLine = 2 * 1024 * 1024;
+/// A watch may be cut, and then brings no more events for what was written meanwhile.
+constexpr std::size_t kMaxOwn = 16;
 
 }  // namespace
 
@@ -78,8 +81,15 @@ void LeaseWatch::on_line(std::string_view line) {
   }
 }
 
+// Events come in order, but the one of a write may come after the answers to later writes.
 void LeaseWatch::announce_unless_known(const Version& version) {
-  if (std::exchange(known_, version) != version) announce();
+  const bool is_known = std::exchange(known_, version) == version;
+  const auto own = std::find(own_.begin(), own_.end(), version);
+  if (own != own_.end()) {
+    own_.erase(own_.begin(), std::next(own));
+  } else if (!is_known) {
+    announce();
+  }
 }
 
 void LeaseWatch::announce() {
@@ -89,7 +99,8 @@ void LeaseWatch::announce() {
 
 void LeaseWatch::write_ends(const Version& version) {
   --writes_;
-  if (!version.empty()) known_ = version;
+  if (!version.empty()) own_.push_back(version);
+  if (own_.size() > kMaxOwn) own_.pop_front();
   if (writes_ > 0 || !waiting_) return;
   announce_unless_known(*std::exchange(waiting_, std::nullopt));
 }

@@ -8,6 +8,7 @@
 // may destroy the watch.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -57,7 +58,8 @@ class LeaseWatch {
   Instant opened_at_;
   Duration pause_{0};
   Loop::TimerId reopen_ = 0;
-  Version known_;
+  Version known_;            // the last one that was read or heard of
+  std::deque<Version> own_;  // written by us; their events are still to come
   int writes_ = 0;
   std::optional<Version> waiting_;  // the newest event since a write began
   const std::shared_ptr<char> alive_;
