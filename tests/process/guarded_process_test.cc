@@ -7,11 +7,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <tuple>
 
 #include "base/random.h"
@@ -25,8 +29,25 @@ using std::chrono::hours;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-/// A shared machine may run us this much later than it should.
-constexpr Duration kSchedulingAllowance = milliseconds(500);
+/// How much later than it should a shared machine lets a guardian end a command. A bystander who
+/// wants to run every few milliseconds knows; and to end a command takes several turns.
+class Machine {
+ public:
+  [[nodiscard]] Duration allowance() const { return milliseconds(500) + 10 * longest_.load(); }
+
+ private:
+  void look(const std::stop_token& stop) {
+    constexpr Duration kNap = milliseconds(2);
+    while (!stop.stop_requested()) {
+      const Instant before = boot_now();
+      std::this_thread::sleep_for(kNap);
+      longest_ = std::max(longest_.load(), boot_now() - before - kNap);
+    }
+  }
+
+  std::atomic<Duration> longest_{Duration(0)};
+  std::jthread bystander_{[this](const std::stop_token& stop) { look(stop); }};
+};
 /// For tests in which no deadline is to come.
 constexpr Duration kFarAway = hours(1);
 
@@ -68,12 +89,14 @@ class HitTest : public testing::TestWithParam<std::tuple<int, Whom, Command>> {}
 
 TEST_P(HitTest, NothingOfTheCommandOutlivesTheHardDeadline) {
   const auto [signal, whom, command] = GetParam();
+  const Machine machine;
   HostProcess host(milliseconds(700), milliseconds(100), victim({command.mode}));
   ASSERT_TRUE(host.started());
   host.wait_ready(command.processes);
   ASSERT_GT(pid_of(host, whom), 0);
   ASSERT_EQ(kill(pid_of(host, whom), signal), 0);
-  EXPECT_LE(host.all_gone(), host.deadline() + kSchedulingAllowance);
+  const Instant gone = host.all_gone();
+  EXPECT_LE(gone, host.deadline() + machine.allowance());
   EXPECT_EQ(host.survivors(), std::vector<pid_t>{});
 }
 
@@ -109,12 +132,12 @@ INSTANTIATE_TEST_SUITE_P(All, KilledTest,
                          [](const auto& test) { return name_of(test.param); });
 
 void pause_for(Duration duration) {
-  const timespec pause{0, duration.count()};
-  ppoll(nullptr, 0, &pause, nullptr);
+  std::this_thread::sleep_for(duration);
 }
 
 TEST(GuardedProcessTest, AHitAtAnyMomentOfTheStartLeavesNothingBehind) {
   constexpr Duration kDeadline = milliseconds(250);
+  const Machine machine;
   SplitMix random(1);
   for (int round = 0; round < 30; ++round) {
     HostProcess host(kDeadline, milliseconds(50), victim({"daemon"}));
@@ -128,7 +151,7 @@ TEST(GuardedProcessTest, AHitAtAnyMomentOfTheStartLeavesNothingBehind) {
     kill(hit, random.below(2) == 0 ? SIGSTOP : SIGKILL);
     if (hit == host.host()) {
       // A frozen host may still hold the end that all_gone() waits for.
-      pause_for(kDeadline + kSchedulingAllowance);
+      pause_for(kDeadline + machine.allowance());
       EXPECT_EQ(running_descendants(hit), std::vector<pid_t>{});
     }
     ASSERT_EQ(host.survivors(), std::vector<pid_t>{}) << "round " << round << ", " << delay.count();
@@ -157,9 +180,11 @@ TEST(GuardedProcessTest, AThawedHostLearnsThatTheDeadlinePassed) {
 }
 
 TEST(GuardedProcessTest, ACommandThatForksFasterThanWeLookIsCaught) {
+  const Machine machine;
   HostProcess host(milliseconds(300), milliseconds(100), victim({"hydra"}));
   ASSERT_TRUE(host.started());
-  EXPECT_LE(host.all_gone(), host.deadline() + kSchedulingAllowance);
+  const Instant gone = host.all_gone();
+  EXPECT_LE(gone, host.deadline() + machine.allowance());
   EXPECT_TRUE(host.ended().killed_at_deadline);
   EXPECT_EQ(host.survivors(), std::vector<pid_t>{});
 }
@@ -253,6 +278,7 @@ long sleeps(pid_t pid) {
 
 TEST(GuardedProcessTest, ExtendingMovesTheDeadlineAndWakesNoGuardian) {
   constexpr Duration kDeadline = milliseconds(1000);
+  const Machine machine;
   HostProcess host(kDeadline, kDeadline, victim({"plain"}));
   ASSERT_TRUE(host.started());
   host.wait_ready(1);
@@ -271,12 +297,11 @@ TEST(GuardedProcessTest, ExtendingMovesTheDeadlineAndWakesNoGuardian) {
   EXPECT_EQ(sleeps(host.inner()), inner);
   const Instant gone = host.all_gone();
   EXPECT_GE(gone, extended + kDeadline);
-  EXPECT_LE(gone, extended + kDeadline + kSchedulingAllowance);
+  EXPECT_LE(gone, extended + kDeadline + machine.allowance());
   EXPECT_TRUE(host.ended().killed_at_deadline);
 }
 
-// --- What the command finds
-// -----------------------------------------------------------------------
+// --- What the command finds ----------------------------------------------------------------------
 
 TEST(GuardedProcessTest, TheCommandSeesTheAddedEnvironmentAndOurs) {
   HostProcess added(kFarAway, kFarAway, victim({"env", "TENURE_EPOCH"}));
