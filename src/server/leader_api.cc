@@ -21,6 +21,8 @@ constexpr Duration kLongestWait = seconds(300);
 constexpr Duration kHung = seconds(3);
 /// Beyond the end of a lease, the loop has had its chance to notice.
 constexpr Duration kLeaseSlack = seconds(1);
+/// Tenures that the page can show.
+constexpr std::size_t kHistory = 20;
 /// Proxies drop connections that are silent for longer.
 constexpr Duration kKeepAlive = seconds(15);
 
@@ -44,26 +46,26 @@ HttpServerResponse method_not_allowed(const char* allowed) {
   return response;
 }
 
+/// 0 when not leading.
+Duration left_of(const LeaseSnapshot& own) {
+  return own.epoch == 0 ? Duration(0) : std::max(own.valid_until - boot_now(), Duration(0));
+}
+
 bool is_read(const HttpServerRequest& request) {
   return request.method == "GET" || request.method == "HEAD";
 }
 
 }  // namespace
 
-LeaderApi::LeaderApi(Loop& loop, Driver& driver, std::string identity)
+LeaderApi::LeaderApi(Loop& loop, Driver& driver, const Metrics& metrics, Options options)
     : loop_(loop),
       driver_(driver),
-      identity_(std::move(identity)),
+      metrics_(metrics),
+      options_(std::move(options)),
       alive_(std::make_shared<char>()) {}
 
 LeaderApi::~LeaderApi() {
   end_waiting();
-}
-
-void LeaderApi::post(std::function<void()> callback) {
-  loop_.post([alive = std::weak_ptr(alive_), callback = std::move(callback)] {
-    if (!alive.expired()) callback();
-  });
 }
 
 LeaderApi::Known LeaderApi::known() const {
@@ -74,14 +76,19 @@ LeaderApi::Known LeaderApi::known() const {
 void LeaderApi::handle(const HttpServerRequest& request, std::shared_ptr<HttpExchange> exchange) {
   const std::string& path = request.path;
   if (path == "/api/resign") return handle_resign(request, std::move(exchange));
-  const bool exists =
-      path == "/healthz" || path == "/readyz" || path == "/api/leader" || path == "/api/is-leader";
-  if (!exists) return exchange->respond(error(404, "there is nothing at this path"));
+  constexpr std::string_view kPaths[] = {"/",           "/healthz",       "/readyz",
+                                         "/api/leader", "/api/is-leader", "/metrics"};
+  if (std::find(std::begin(kPaths), std::end(kPaths), path) == std::end(kPaths))
+    return exchange->respond(error(404, "there is nothing at this path"));
   if (!is_read(request)) return exchange->respond(method_not_allowed("GET, HEAD"));
   if (path == "/healthz") return check_health(std::move(exchange));
   if (path == "/api/leader") return handle_leader(request, std::move(exchange));
+  if (path == "/metrics") return exchange->respond(metrics());
+  if (path == "/")
+    return loop_.post_for(alive_,
+                          [this, exchange = std::move(exchange)] { exchange->respond(page()); });
   if (path == "/readyz")
-    return post([this, exchange = std::move(exchange)] {
+    return loop_.post_for(alive_, [this, exchange = std::move(exchange)] {
       exchange->respond(driver_.view().observed ? line(200, "ok")
                                                 : line(503, "the lock has not been seen yet"));
     });
@@ -97,7 +104,7 @@ void LeaderApi::check_health(std::shared_ptr<HttpExchange> exchange) {
   std::int64_t none = 0;
   if (!asked_at_.compare_exchange_strong(none, now.ns()) && now > Instant::from_ns(none) + kHung)
     return exchange->respond(line(503, "the event loop hangs"));
-  post([this, exchange = std::move(exchange)] {
+  loop_.post_for(alive_, [this, exchange = std::move(exchange)] {
     asked_at_ = 0;
     exchange->respond(line(200, "ok"));
   });
@@ -106,15 +113,45 @@ void LeaderApi::check_health(std::shared_ptr<HttpExchange> exchange) {
 std::string LeaderApi::leader_json() const {
   const auto [view, since] = known();
   const LeaseSnapshot own = driver_.lease();
-  const Duration left = own.epoch == 0 ? Duration(0) : own.valid_until - boot_now();
-  const bool leads = left > Duration(0);
+  const Duration left = left_of(own);
   const Json when = view.holder.empty() ? Json() : Json(format_rfc3339(since));
   return print(Json{{"leader", view.holder},
-                    {"identity", identity_},
-                    {"isLeader", leads},
+                    {"identity", options_.identity},
+                    {"isLeader", left > Duration(0)},
                     {"epoch", view.holder_epoch},
-                    {"validForMilliseconds", leads ? left / milliseconds(1) : 0},
+                    {"validForMilliseconds", left / milliseconds(1)},
                     {"since", when}});
+}
+
+HttpServerResponse LeaderApi::page() const {
+  const LeaseView& view = driver_.view();  // knows of readings that changed nothing, too
+  PageModel model;
+  model.lock = driver_.lock();
+  model.store = options_.store;
+  model.identity = options_.identity;
+  model.role = view.role;
+  model.observed = view.observed;
+  model.leader = view.holder;
+  model.epoch = view.holder_epoch;
+  if (!view.holder.empty()) model.since = known_.since;
+  model.valid_for = left_of(driver_.lease());
+  model.now = loop_.now().wall;
+  model.lease_duration = options_.settings.lease_duration;
+  model.renew_deadline = options_.settings.renew_deadline;
+  model.retry_period = options_.settings.retry_period;
+  model.history = tenures_;
+  model.version = options_.version;
+  return {.status = 200,
+          .content_type = "text/html; charset=utf-8",
+          .body = render_page(model),
+          .headers = {{"Content-Security-Policy", kPageSecurityPolicy}}};
+}
+
+HttpServerResponse LeaderApi::metrics() const {
+  return {.status = 200,
+          .content_type = Metrics::kContentType,
+          .body = metrics_.text(driver_.lease(), boot_now()),
+          .headers = {}};
 }
 
 HttpServerResponse LeaderApi::leader() const {
@@ -124,7 +161,7 @@ HttpServerResponse LeaderApi::leader() const {
 void LeaderApi::handle_leader(const HttpServerRequest& request,
                               std::shared_ptr<HttpExchange> exchange) {
   if (request.header("accept").find("text/event-stream") != std::string_view::npos)
-    return post([this, exchange = std::move(exchange)] { stream(exchange); });
+    return loop_.post_for(alive_, [this, exchange = std::move(exchange)] { stream(exchange); });
   const std::string_view text = request.parameter("wait");
   if (text.empty()) return exchange->respond(leader());
   Epoch epoch = 0;
@@ -138,7 +175,7 @@ void LeaderApi::handle_leader(const HttpServerRequest& request,
       return exchange->respond(error(400, "timeout is not a duration: write &timeout=30s"));
     timeout = std::min(*parsed, kLongestWait);
   }
-  post([this, epoch, timeout, exchange = std::move(exchange)] {
+  loop_.post_for(alive_, [this, epoch, timeout, exchange = std::move(exchange)] {
     wait_for_change(exchange, epoch, timeout);
   });
 }
@@ -152,10 +189,9 @@ void LeaderApi::wait_for_change(std::shared_ptr<HttpExchange> exchange, Epoch ep
     waiting->exchange->respond(leader());
     waiting_.erase(waiting);
   });
-  waiting->exchange->on_closed([this, alive = std::weak_ptr(alive_),
-                                gone = std::weak_ptr(waiting->exchange), &loop = loop_] {
-    loop.post([this, alive, gone] {
-      if (alive.expired()) return;
+  waiting->exchange->on_closed([this, alive = std::weak_ptr(alive_), &loop = loop_,
+                                gone = std::weak_ptr(waiting->exchange)] {
+    loop.post_for(alive, [this, gone] {
       const auto found = std::find_if(waiting_.begin(), waiting_.end(),
                                       [&](const Waiting& w) { return w.exchange == gone.lock(); });
       if (found == waiting_.end()) return;
@@ -189,16 +225,16 @@ void LeaderApi::keep_streams_alive() {
 }
 
 void LeaderApi::publish(const LeaseView& view) {
-  const bool is_news = view.holder != known_.view.holder ||
-                       view.holder_epoch != known_.view.holder_epoch ||
-                       (view.role == Role::leading) != (known_.view.role == Role::leading);
+  const bool is_other =
+      view.holder != known_.view.holder || view.holder_epoch != known_.view.holder_epoch;
+  const bool leads_or_not = (view.role == Role::leading) != (known_.view.role == Role::leading);
   {
     const std::lock_guard lock(mutex_);
-    if (view.holder != known_.view.holder || view.holder_epoch != known_.view.holder_epoch)
-      known_.since = loop_.now().wall;
     known_.view = view;
+    if (is_other) known_.since = loop_.now().wall;
   }
-  if (!is_news) return;
+  if (is_other) note_leader(view);
+  if (!is_other && !leads_or_not) return;
   send_to_streams("data: " + leader_json() + "\n\n");
   waiting_.remove_if([&](const Waiting& waiting) {
     if (waiting.epoch == view.holder_epoch) return false;
@@ -206,6 +242,13 @@ void LeaderApi::publish(const LeaseView& view) {
     waiting.exchange->respond(leader());
     return true;
   });
+}
+
+void LeaderApi::note_leader(const LeaseView& view) {
+  if (!tenures_.empty() && !tenures_.front().until) tenures_.front().until = known_.since;
+  if (view.holder.empty()) return;
+  tenures_.insert(tenures_.begin(), {view.holder, view.holder_epoch, known_.since, {}});
+  if (tenures_.size() > kHistory) tenures_.pop_back();
 }
 
 void LeaderApi::end_waiting() {
@@ -226,7 +269,7 @@ void LeaderApi::handle_resign(const HttpServerRequest& request,
   // A page that a browser on this machine has open can reach loopback as well; it says Origin.
   if (!request.from_loopback || !request.header("origin").empty())
     return exchange->respond(error(403, "only programs on this machine, or in this Pod, may ask"));
-  post([this, exchange = std::move(exchange)] {
+  loop_.post_for(alive_, [this, exchange = std::move(exchange)] {
     if (!driver_.is_leader()) return exchange->respond(error(409, "this candidate does not lead"));
     driver_.resign();
     exchange->respond(
