@@ -17,7 +17,7 @@ namespace tenure {
 namespace {
 
 constexpr const char* kLate = "the deadline had passed before the API server was asked";
-constexpr int kPageSize = 500;
+constexpr int kPageSize = 100;  // an answer of 1 MiB has room for 10 KiB each
 /// For a server that says "slow down" and not how long.
 constexpr Duration kDefaultRetryAfter = std::chrono::seconds(1);
 
