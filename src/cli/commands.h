@@ -66,10 +66,20 @@ struct SidecarOptions {
   std::string name;        ///< "" is LEASE_NAME
   std::string identity;    ///< "" is POD_NAME, else one is drawn
   std::string address = ":4040";
+  std::string pod_label;   ///< "key=value", or ""
+  std::string on_started;  ///< for `sh -c`, or ""
+  std::string on_stopped;
   LogFormat log = LogFormat::text;
   bool quiet = false;
 };
 int sidecar(const SidecarOptions& options);
+
+struct ManifestsOptions {
+  std::string what;  ///< "sidecar"
+  std::string name = "example";
+  std::string image;  ///< "": tenure:VERSION
+};
+int manifests(const ManifestsOptions& options);
 
 int demo();
 /// What the candidates of the demo run; connects to the demo's resource at `socket_path`.

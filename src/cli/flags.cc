@@ -154,6 +154,7 @@ struct AllOptions {
   DoctorOptions doctor;
   ResignOptions resign;
   SidecarOptions sidecar;
+  ManifestsOptions manifests;
   SimulateOptions simulate;
   VersionOptions version;
   std::string demo_socket;
@@ -227,6 +228,11 @@ void declare_sidecar(CLI::App& app, SidecarOptions& o, Command& selected) {
   d.duration("--lease-renew-duration", o.store.settings.renew_deadline,
              "Another name for --renew-deadline");
   d.store(o.store).settings(o.store);
+  d.text("--pod-label", o.pod_label, "KEY=VALUE",
+         "Put this label on the Pod $POD_NAME while it leads, for a Service to select");
+  d.text("--on-started", o.on_started, "COMMAND", "Run by sh -c when this candidate leads");
+  d.text("--on-stopped", o.on_stopped, "COMMAND",
+         "Run by sh -c when it leads no more; the lock is held until that ends, within its lease");
   d.choice("--log", o.log, kLogFormats, "How status lines are written to standard error");
   d.toggle("-q,--quiet", o.quiet, "Print only errors");
   d.footer(
@@ -238,7 +244,8 @@ void declare_sidecar(CLI::App& app, SidecarOptions& o, Command& selected) {
       "                       Accept: text/event-stream gets every change\n"
       "  GET  /api/is-leader  200 while this candidate leads, else 503\n"
       "  POST /api/resign     step down (from this machine or Pod only)\n"
-      "  GET  /healthz, /readyz\n\n"
+      "  GET  /               the same as a page for people\n"
+      "  GET  /healthz, /readyz, /metrics\n\n"
       "Example:\n"
       "  tenure sidecar --id=$(POD_NAME) --lease-name=example --namespace=default");
   d.then(selected, [&o] { return sidecar(o); });
@@ -275,6 +282,18 @@ void declare_small(CLI::App& app, AllOptions& o, Command& selected) {
   version_command.choice("-o,--output", o.version.output, kOutputs, "How to print")
       .footer("Example:\n  tenure version -o json")
       .then(selected, [&o] { return version(o.version); });
+}
+
+void declare_manifests(CLI::App& app, ManifestsOptions& o, Command& selected) {
+  Declared d(app, "manifests", "Print Kubernetes manifests");
+  d.app().add_option("WHAT", o.what, "sidecar")->required();
+  d.text("--name", o.name, "NAME", "Of the objects and of the Lease [example]");
+  d.text("--image", o.image, "IMAGE", "The image, made with deploy/image/Dockerfile");
+  d.footer(
+      "They are those of deploy/sidecar, which kubectl apply -k takes as well.\n\n"
+      "Example:\n"
+      "  tenure manifests sidecar --name my-app | kubectl apply -n my-namespace -f -");
+  d.then(selected, [&o] { return manifests(o); });
 }
 
 // Read off the parser, so that completions cannot lack a flag.
@@ -380,6 +399,7 @@ struct CommandLine {
     declare_resign(app, options.resign, selected);
     declare_doctor(app, options.doctor, selected);
     declare_sidecar(app, options.sidecar, selected);
+    declare_manifests(app, options.manifests, selected);
     declare_simulate(app, options.simulate, selected);
     declare_small(app, options, selected);
     declare_completion(app, options.shell, selected);

@@ -9,6 +9,8 @@
 #include "cli/console.h"
 #include "cli/run_log.h"
 #include "cli/session.h"
+#include "cli/sidecar_kubernetes.h"
+#include "cli/sidecar_work.h"
 #include "elect/defaults.h"
 #include "elect/driver.h"
 #include "net/http_client.h"
@@ -17,6 +19,7 @@
 #include "runtime/host.h"
 #include "runtime/signals.h"
 #include "server/leader_api.h"
+#include "server/metrics.h"
 
 namespace tenure::cli {
 namespace {
@@ -25,65 +28,57 @@ using std::chrono::seconds;
 
 /// For answers that are on their way when the sidecar ends.
 constexpr Duration kGrace = seconds(1);
+/// For the last Event and the label, after the lock was given back.
+constexpr Duration kLastWords = seconds(2);
 
-/// The sidecar's own work is to say "yes". Whoever asked a moment ago may still act on that, so the
-/// lock is held for the stop margin after the last "yes".
-class Saying final : public Work {
- public:
-  Saying(Loop& loop, Duration stop_margin) : loop_(loop), stop_margin_(stop_margin) {}
-
-  void start(Epoch, Instant, Instant, Finished finished) override {
-    finished_ = std::move(finished);
-  }
-  void renewed(Instant, Instant) override {}
-  void stop(StopReason) override {
-    timer_ = loop_.at(loop_.now().mono + stop_margin_, [this] { end(); });
-  }
-  void kill() override { end(); }
-
- private:
-  void end() {
-    loop_.cancel(std::exchange(timer_, 0));
-    if (const Finished finished = std::exchange(finished_, {})) finished(false);
-  }
-
-  Loop& loop_;
-  const Duration stop_margin_;
-  Finished finished_;
-  Loop::TimerId timer_ = 0;
-};
-
+/// Tells everybody who wants to know: programs, people, Prometheus, the cluster.
 class Observer final : public DriverObserver {
  public:
-  Observer(Loop& loop, const RunLog& log) : loop_(loop), log_(log) {}
+  Observer(Loop& loop, const RunLog& log, Metrics& metrics, SidecarKubernetes& kubernetes)
+      : loop_(loop), log_(log), metrics_(metrics), kubernetes_(kubernetes) {}
+  /// Before the driver starts.
   void use(LeaderApi& api) { api_ = &api; }
 
   void leader_changed(const LeaseView& view) override {
+    metrics_.leader_changed(view, loop_.now().mono);
     api_->publish(view);
     if (!view.holder.empty())
       log_.info("leader", view.holder_epoch,
                 fmt::format("the leader is {} (epoch {})", view.holder, view.holder_epoch));
   }
   void role_changed(const LeaseView& view, StopReason reason) override {
+    metrics_.role_changed(view, reason);
     api_->publish(view);
     last_report_.clear();
-    if (view.role == Role::leading) log_.info("leading", view.epoch, "this candidate leads");
+    const bool leads = view.role == Role::leading;
+    if (leads != std::exchange(leads_, leads)) kubernetes_.leads(leads);
+    if (leads) log_.info("leading", view.epoch, "this candidate leads");
     if (view.role == Role::stopping)
       log_.warning("lost", view.epoch,
                    fmt::format("this candidate leads no more: {}", explain(reason)));
   }
   void reported(Action::Note note, const std::string& detail) override {
+    metrics_.reported(note);
     std::string text(explain(note));
     if (!detail.empty()) text += ": " + detail;
     if (text == last_report_) return;
     log_.warning(to_string(note), 0, text);
     last_report_ = std::move(text);
   }
-  void done(StopReason) override { loop_.stop(); }
+  void overran(Epoch epoch) override {
+    metrics_.overran();
+    log_.warning("overran", epoch, "the on-stopped hook was still running at the hard deadline");
+  }
+  void done(StopReason) override {
+    kubernetes_.settle(loop_.now().mono + kLastWords, [this] { loop_.stop(); });
+  }
 
  private:
   Loop& loop_;
   const RunLog& log_;
+  Metrics& metrics_;
+  SidecarKubernetes& kubernetes_;
+  bool leads_ = false;
   LeaderApi* api_ = nullptr;
   std::string last_report_;
 };
@@ -147,43 +142,52 @@ Result<HttpServer::Options> listening_options(const std::string& address) {
 struct Parts {
   Loop& loop;
   Session& session;
+  SidecarKubernetes& kubernetes;
   const RunLog& log;
-  Observer& observer;
 };
+
+/// The word before the colon of a store's URL.
+std::string kind_of(const std::string& url) {
+  return url.substr(0, url.find(':'));
+}
 
 int serve(const SidecarOptions& o, HttpServer::Options listening, const Parts& parts,
           std::function<void()>& on_signal) {
+  Loop& loop = parts.loop;
+  const std::string where = parts.session.store->describe();
+  Metrics metrics(
+      {.lock = o.name, .store = kind_of(where), .version = std::string(version_text())});
+  MeteredStore store(loop, *parts.session.store, metrics);
+  SidecarWork work(loop, parts.log,
+                   {.stop_margin = parts.session.settings.stop_margin,
+                    .lock = o.name,
+                    .identity = o.identity,
+                    .on_started = o.on_started,
+                    .on_stopped = o.on_stopped});
   SystemRandom random;
-  Saying work(parts.loop, parts.session.settings.stop_margin);
-  ElectorOptions options{
-      .identity = o.identity,
-      .cluster = {},
-      .timing = parts.session.timing,
-      .retry_period = parts.session.settings.retry_period,
-      .store = parts.session.store->traits(),
-      .clock_rate_tolerance_percent = parts.session.settings.clock_rate_tolerance_percent,
-      .contend_again = true};
-  Driver driver({.loop = parts.loop,
-                 .store = *parts.session.store,
-                 .work = work,
-                 .random = random,
-                 .observer = parts.observer},
-                o.name, std::move(options));
-  LeaderApi api(parts.loop, driver, o.identity);
-  parts.observer.use(api);
+  Observer observer(loop, parts.log, metrics, parts.kubernetes);
+  Driver driver(
+      {.loop = loop, .store = store, .work = work, .random = random, .observer = observer}, o.name,
+      elector_options(parts.session, o.identity, "", true));
+  LeaderApi api(loop, driver, metrics,
+                {.identity = o.identity,
+                 .store = where,
+                 .version = std::string(version_text()),
+                 .settings = parts.session.settings});
+  observer.use(api);
   auto server = HttpServer::start(
       std::move(listening),
       [&api](const HttpServerRequest& request, std::shared_ptr<HttpExchange> exchange) {
         api.handle(request, std::move(exchange));
       });
   if (!server) return fail(server.error(), kExitFailure);
-  parts.log.info("starting", 0,
-                 fmt::format("candidate {} for lock {} in {}, listening on port {}: {}", o.identity,
-                             in_quotes(o.name), parts.session.store->describe(), (*server)->port(),
-                             parts.session.timing.summary()));
+  parts.log.info(
+      "starting", 0,
+      fmt::format("candidate {} for lock {} in {}, listening on port {}: {}", o.identity,
+                  in_quotes(o.name), where, (*server)->port(), parts.session.timing.summary()));
   on_signal = [&driver] { driver.stop(); };
   driver.start();
-  parts.loop.run();
+  loop.run();
   on_signal = {};
   api.end_waiting();
   (*server)->stop(kGrace);
@@ -200,7 +204,6 @@ int sidecar(const SidecarOptions& given) {
   const auto loop = Loop::create();
   if (!loop) return fail(loop.error(), kExitFailure);
   const RunLog log({.lock = o.name, .format = o.log, .quiet = o.quiet});
-  Observer observer(**loop, log);
   std::function<void()> on_signal;
   // Before any thread is started, which must not take the signals.
   const auto signals = Signals::create(**loop, {SIGINT, SIGTERM}, [&](int) {
@@ -210,8 +213,16 @@ int sidecar(const SidecarOptions& given) {
   auto session = open_session(**loop, o.store, OpenMode::create);
   if (!session) return fail(session.error());
   if (auto ok = session->store->check_name(o.name); !ok) return fail(ok.error(), kExitUsage);
+  auto kubernetes = SidecarKubernetes::create(**loop, log,
+                                              {.lock_url = *store_url_of(o.store),
+                                               .lock = o.name,
+                                               .identity = o.identity,
+                                               .pod_label = o.pod_label,
+                                               .pod = environment_variable("POD_NAME")});
+  if (!kubernetes) return fail(kubernetes.error(), kExitUsage);
   return serve(o, *std::move(listening),
-               {.loop = **loop, .session = *session, .log = log, .observer = observer}, on_signal);
+               {.loop = **loop, .session = *session, .kubernetes = **kubernetes, .log = log},
+               on_signal);
 }
 
 }  // namespace tenure::cli

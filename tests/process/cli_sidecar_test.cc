@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -152,7 +154,7 @@ TEST_F(CliSidecar, ResignsForProgramsOfThisMachineButNotForWebPages) {
 
 TEST_F(CliSidecar, WrongQuestionsGetOneClearLine) {
   Sidecar sidecar(words("one"));
-  for (const char* path : {"/", "/api", "/api/leader/x", "/metricsx"})
+  for (const char* path : {"/x", "/api", "/api/leader/x", "/metricsx"})
     EXPECT_EQ(get(sidecar, path).status, 404) << path;
   for (const char* query : {"?wait=x", "?wait=-1", "?wait=1&timeout=5", "?wait=1&timeout=-1s"})
     EXPECT_EQ(get(sidecar, std::string("/api/leader") + query).status, 400) << query;
@@ -160,6 +162,92 @@ TEST_F(CliSidecar, WrongQuestionsGetOneClearLine) {
   EXPECT_EQ(answer.status, 405);
   EXPECT_EQ(answer.header("allow"), "GET, HEAD");
 }
+
+TEST_F(CliSidecar, MetricsSayWhoLeads) {
+  Sidecar first(words("first"));
+  EXPECT_EQ(leader(first, "?wait=0")["leader"], "first");
+  Sidecar second(words("second"));
+  EXPECT_EQ(leader(second, "?wait=0")["leader"], "first");
+  const HttpResponse leads = get(first, "/metrics");
+  EXPECT_EQ(leads.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_THAT(leads.body, HasSubstr("\nleader_election_master_status{name=\"job\"} 1\n"));
+  EXPECT_THAT(leads.body, HasSubstr("reason=\"acquired\"} 1\n"));
+  EXPECT_THAT(leads.body, HasSubstr("op=\"write\",outcome=\"applied\",store=\"sqlite\"} 1\n"));
+  const std::string waits = get(second, "/metrics").body;
+  EXPECT_THAT(waits, HasSubstr("\nleader_election_master_status{name=\"job\"} 0\n"));
+  EXPECT_THAT(waits, HasSubstr("\ntenure_epoch{name=\"job\"} 1\n"));
+}
+
+TEST_F(CliSidecar, ThePageShowsWhoLedAndWhoLeads) {
+  Sidecar first(words("first"));
+  EXPECT_EQ(leader(first, "?wait=0")["leader"], "first");
+  Sidecar second(words("second <b>"));
+  EXPECT_EQ(leader(second, "?wait=0")["leader"], "first");
+  first.program.signal(SIGTERM);
+  ASSERT_TRUE(second.program.reports("this candidate leads"));
+  const HttpResponse page = get(second, "/");
+  EXPECT_EQ(page.status, 200);
+  EXPECT_EQ(page.header("content-type"), "text/html; charset=utf-8");
+  EXPECT_THAT(page.header("content-security-policy"), HasSubstr("default-src 'none'"));
+  EXPECT_THAT(page.body, HasSubstr("first"));
+  EXPECT_THAT(page.body, HasSubstr("second &lt;b&gt;"));
+  EXPECT_THAT(page.body, HasSubstr("sqlite://"));
+}
+
+// -------------------------------------------------------------------------------------------------
+// hooks
+
+class CliSidecarHooks : public CliSidecar {
+ protected:
+  /// Appends a line to the file `said`.
+  [[nodiscard]] std::string say(const std::string& what) const {
+    return "echo " + what + " $TENURE_LOCK $TENURE_IDENTITY $TENURE_EPOCH >> " +
+           folder_.file("said");
+  }
+  [[nodiscard]] Words words_with(const Words& more) const {
+    Words all = words("first");
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+  [[nodiscard]] std::string said() const {
+    std::ifstream file(folder_.file("said"));
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+};
+
+TEST_F(CliSidecarHooks, RunWhenLeadershipBeginsAndBeforeTheLockIsGivenBack) {
+  const std::string status = std::string(TENURE_PROGRAM) + " status --lock sqlite://" +
+                             folder_.file("locks.db") + " -o json job >> " + folder_.file("said");
+  Sidecar first(words_with({"--on-started", say("started") + "; echo began >&2; exit 3",
+                            "--on-stopped", say("stopped") + "; " + status}));
+  ASSERT_TRUE(first.program.reports("the hook of --on-started failed with exit code 3: began"));
+  first.program.signal(SIGTERM);
+  EXPECT_EQ(first.program.exit_code(), 0);
+  EXPECT_THAT(said(), ::testing::StartsWith("started job first 1\nstopped job first 1\n"));
+  EXPECT_THAT(said(), HasSubstr("\"holder\": \"first\"")) << "it was still held";
+}
+
+TEST_F(CliSidecarHooks, WhatBeganATenureEndsWithIt) {
+  Sidecar first(words_with({"--on-started", "exec sleep 1000", "--on-stopped", say("stopped")}));
+  EXPECT_EQ(leader(first, "?wait=0")["leader"], "first");
+  Sidecar second(words("second"));
+  EXPECT_EQ(leader(second, "?wait=0")["leader"], "first");
+  EXPECT_EQ(ask({.method = "POST", .url = first.url + "/api/resign"}).status, 202);
+  ASSERT_TRUE(second.program.reports("this candidate leads"));
+  EXPECT_EQ(said(), "stopped job first 1\n") << "without waiting for the sleep";
+}
+
+TEST_F(CliSidecarHooks, OneThatDoesNotEndIsCutOffWithTheLease) {
+  Sidecar first(words_with({"--on-stopped", "exec sleep 1000", "--lease-duration", "4s",
+                            "--renew-deadline", "2s", "--retry-period", "300ms"}));
+  EXPECT_EQ(leader(first, "?wait=0")["leader"], "first");
+  first.program.signal(SIGTERM);
+  EXPECT_EQ(first.program.exit_code(), 0);
+  EXPECT_THAT(first.program.errors(), HasSubstr("still running at the hard deadline"));
+}
+
+// -------------------------------------------------------------------------------------------------
+// command line
 
 TEST_F(CliSidecar, TheVariablesOfAManifestCount) {
   Program::Setup setup;
@@ -186,6 +274,8 @@ TEST_F(CliSidecar, BadInputIsRefusedBeforeAnythingRuns) {
   EXPECT_THAT(refusal({"--lease-name", "job", "--addr", "4040"}), HasSubstr("write it as :4040"));
   EXPECT_THAT(refusal({"--lease-name", "job", "--addr", "127.0.0.1:99999"}), HasSubstr("4040"));
   EXPECT_THAT(refusal({"--lease-name", "job", "--id", "a\tb"}), HasSubstr("cannot be used"));
+  EXPECT_THAT(refusal({"--lease-name", "job", "--pod-label", "a b"}), HasSubstr("key=value"));
+  EXPECT_THAT(refusal({"--lease-name", "job", "--pod-label", "a=b"}), HasSubstr("set POD_NAME"));
   Program::Setup setup;
   setup.environment = {"LEASE_DURATION=soon"};
   EXPECT_THAT(refusal({"--lease-name", "job"}, setup), HasSubstr("LEASE_DURATION"));
@@ -199,6 +289,31 @@ TEST_F(CliSidecar, APortThatIsTakenIsNamed) {
   const Finished result = finish(again);
   EXPECT_EQ(result.code, 1);
   EXPECT_THAT(result.errors, HasSubstr(port.substr(1)));
+}
+
+TEST(CliManifests, TakeTheUsersNames) {
+  const Finished plain = finish({"manifests", "sidecar"});
+  EXPECT_EQ(plain.code, 0);
+  EXPECT_THAT(plain.output, HasSubstr("kind: RoleBinding"));
+  EXPECT_THAT(plain.output, HasSubstr("image: tenure:"));
+  const Finished named =
+      finish({"manifests", "sidecar", "--name", "web", "--image", "example.com/tenure:7"});
+  EXPECT_EQ(named.code, 0);
+  EXPECT_THAT(named.output, HasSubstr("image: example.com/tenure:7\n"));
+  EXPECT_THAT(named.output, HasSubstr("--lease-name=web\n"));
+  EXPECT_THAT(named.output, HasSubstr("name: web-leader\n"));
+}
+
+TEST(CliManifests, BadNamesAreRefused) {
+  const auto refusal = [](const Words& words) {
+    const Finished result = finish(words);
+    EXPECT_EQ(result.code, 2) << result.output;
+    return result.errors;
+  };
+  EXPECT_THAT(refusal({"manifests"}), HasSubstr("WHAT"));
+  EXPECT_THAT(refusal({"manifests", "sidecars"}), HasSubstr("tenure manifests sidecar"));
+  EXPECT_THAT(refusal({"manifests", "sidecar", "--name", "My_App"}), HasSubstr("--name"));
+  EXPECT_THAT(refusal({"manifests", "sidecar", "--image", "a\nkind: b"}), HasSubstr("--image"));
 }
 
 }  // namespace
