@@ -48,6 +48,9 @@ struct ClusterConfig {
   // Credentials: at most one kind of Authorization header, and a certificate or none.
   std::string client_certificate_pem;  ///< with client_key_pem, or both empty
   std::string client_key_pem;
+  /// Absolute; where the two came from, to be read again. Both empty when they are in a kubeconfig.
+  std::string client_certificate_file;
+  std::string client_key_file;
   std::string token;       ///< with token_file: used until that can be read
   std::string token_file;  ///< absolute; to be read again and again
   std::string username;    ///< with password: basic authentication

@@ -9,8 +9,10 @@
 #include "kube/base64.h"
 #include "kube/credential_cache.h"
 #include "kube/exec_credential.h"
+#include "kube/pem_source.h"
 #include "kube/printable.h"
 #include "kube/rotating_token.h"
+#include "kube/small_file.h"
 #include "runtime/captured_process.h"
 
 namespace tenure::kube {
@@ -37,24 +39,82 @@ class Source : public CredentialSource {
   const std::shared_ptr<void> alive_ = std::make_shared<char>();
 };
 
-/// A token, user name and password, a certificate, or nothing: never changes.
-class FixedSource final : public Source {
+/// The certificate of a config, read again from its files when the last reading is 50 seconds old
+/// or was rejected. Whoever renews them writes one file after the other, so that a new pair counts
+/// when it is still the same a second later; until then, and while the files cannot be read, the
+/// old one goes on.
+class Certificate {
  public:
-  FixedSource(Loop& loop, Credential credential)
-      : Source(loop), credential_(std::move(credential)) {}
-  void get(Done done) override { deliver(std::move(done), credential_); }
-  void rejected(const Credential&) override {}
+  explicit Certificate(const ClusterConfig& config)
+      : certificate_file_(config.client_certificate_file),
+        key_file_(config.client_key_file),
+        current_{config.client_certificate_pem, config.client_key_pem},
+        seen_(current_) {}
+
+  void put_into(Credential& credential, Instant now) {
+    if (!certificate_file_.empty() && now >= next_reading_) read(now);
+    credential.client_certificate_pem = current_.certificate;
+    credential.client_key_pem = current_.key;
+  }
+  void rejected(const Credential& credential) {
+    if (credential.client_certificate_pem == current_.certificate) next_reading_ = Instant();
+  }
 
  private:
-  const Credential credential_;
+  struct Pair {
+    std::string certificate;
+    std::string key;
+    bool operator==(const Pair&) const = default;
+  };
+  void read(Instant now) {
+    next_reading_ = now + kStableAfter;
+    auto certificate = read_small_file(certificate_file_, kMaxPemBytes, "the certificate");
+    auto key = read_small_file(key_file_, kMaxPemBytes, "the certificate's key");
+    if (!certificate || !key || !check_pem(certificate->text, "") || !check_pem(key->text, ""))
+      return;
+    Pair pair{std::move(certificate->text), std::move(key->text)};
+    if (pair == seen_) {
+      current_ = std::move(pair);
+      next_reading_ = now + kRereadAfter;
+    } else {
+      seen_ = std::move(pair);
+    }
+  }
+
+  static constexpr Duration kRereadAfter = std::chrono::seconds(50);
+  static constexpr Duration kStableAfter = std::chrono::seconds(1);
+
+  const std::string certificate_file_;
+  const std::string key_file_;
+  Pair current_;
+  Pair seen_;  // the last reading
+  Instant next_reading_;
+};
+
+/// A token, user name and password, or nothing, which never change; and a certificate, if any.
+class FixedSource final : public Source {
+ public:
+  FixedSource(Loop& loop, const ClusterConfig& config, std::string authorization)
+      : Source(loop), certificate_(config), authorization_(std::move(authorization)) {}
+  void get(Done done) override {
+    Credential credential;
+    credential.authorization = authorization_;
+    certificate_.put_into(credential, loop_.now().mono);
+    deliver(std::move(done), std::move(credential));
+  }
+  void rejected(const Credential& credential) override { certificate_.rejected(credential); }
+
+ private:
+  Certificate certificate_;
+  const std::string authorization_;
 };
 
 class FileSource final : public Source {
  public:
-  FileSource(Loop& loop, const ClusterConfig& config, Credential credential)
+  FileSource(Loop& loop, const ClusterConfig& config)
       : Source(loop),
         token_([path = config.token_file] { return read_token_file(path); }, config.token),
-        credential_(std::move(credential)) {}
+        certificate_(config) {}
 
   /// Reads the file.
   Status begin() {
@@ -63,21 +123,23 @@ class FileSource final : public Source {
   }
   void get(Done done) override {
     deliver(std::move(done), token_.get(loop_.now().mono).map([this](const std::string& token) {
-      Credential credential = credential_;
+      Credential credential;
       credential.authorization = kPrefix + token;
+      certificate_.put_into(credential, loop_.now().mono);
       return credential;
     }));
   }
   void rejected(const Credential& credential) override {
     if (credential.authorization.starts_with(kPrefix))
       token_.rejected(credential.authorization.substr(kPrefix.size()));
+    certificate_.rejected(credential);
   }
 
  private:
   static inline const std::string kPrefix = "Bearer ";
 
   RotatingToken token_;
-  const Credential credential_;  // the certificate, if any
+  Certificate certificate_;
 };
 
 class ExecSource final : public Source {
@@ -168,20 +230,18 @@ Error ExecSource::start_failure(Error error) const {
 Result<std::unique_ptr<CredentialSource>> CredentialSource::create(Loop& loop,
                                                                    const ClusterConfig& config) {
   if (config.exec) return std::make_unique<ExecSource>(loop, config);
-  Credential credential;
-  credential.client_certificate_pem = config.client_certificate_pem;
-  credential.client_key_pem = config.client_key_pem;
   if (!config.token_file.empty()) {
-    auto source = std::make_unique<FileSource>(loop, config, std::move(credential));
+    auto source = std::make_unique<FileSource>(loop, config);
     if (Status begun = source->begin(); !begun) return tl::unexpected(begun.error());
     return source;
   }
+  std::string authorization;
   if (!config.token.empty()) {
-    credential.authorization = "Bearer " + config.token;
+    authorization = "Bearer " + config.token;
   } else if (!config.username.empty()) {
-    credential.authorization = "Basic " + base64_encoded(config.username + ":" + config.password);
+    authorization = "Basic " + base64_encoded(config.username + ":" + config.password);
   }
-  return std::make_unique<FixedSource>(loop, std::move(credential));
+  return std::make_unique<FixedSource>(loop, config, std::move(authorization));
 }
 
 }  // namespace tenure::kube

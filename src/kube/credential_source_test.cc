@@ -23,6 +23,8 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
+constexpr Duration kPatience = std::chrono::seconds(20);
+
 class CredentialSourceTest : public testing::Test {
  protected:
   void create(const ClusterConfig& config) {
@@ -112,6 +114,26 @@ TEST_F(CredentialSourceTest, ATokenFileThatIsRotatedIsReadAgainAfterA401) {
   files_.write("token", "");  // in the middle of being rotated
   source_->rejected({"Bearer two", "", ""});
   EXPECT_EQ(authorization(), "Bearer two");
+}
+
+TEST_F(CredentialSourceTest, ACertificateThatIsReplacedCountsOnceBothFilesAreThere) {
+  const std::string next_certificate = std::string(kCertificate) + "# next\n";
+  const std::string next_key = std::string(kKey) + "# next\n";
+  ClusterConfig config;
+  config.client_certificate_pem = kCertificate;
+  config.client_key_pem = kKey;
+  config.client_certificate_file = files_.write("tls.crt", kCertificate);
+  config.client_key_file = files_.write("tls.key", kKey);
+  create(config);
+  const Credential first = *get();
+  EXPECT_EQ(first, (Credential{"", kCertificate, kKey}));
+  files_.write("tls.crt", next_certificate);
+  source_->rejected(first);
+  EXPECT_EQ(get(), first) << "this certificate and that key do not belong together";
+  files_.write("tls.key", next_key);
+  Credential now = first;
+  for (const Instant end = boot_now() + kPatience; now == first && boot_now() < end;) now = *get();
+  EXPECT_EQ(now, (Credential{"", next_certificate, next_key}));
 }
 
 TEST_F(CredentialSourceTest, AMissingTokenFileIsAnErrorUnlessThereIsAToken) {

@@ -95,6 +95,8 @@ void drop_credentials(ClusterConfig& config) {
   config.password.clear();
   config.client_certificate_pem.clear();
   config.client_key_pem.clear();
+  config.client_certificate_file.clear();
+  config.client_key_file.clear();
   config.exec.reset();
 }
 

@@ -171,6 +171,10 @@ void read_token(FieldReader& user, const KubeconfigEntry& entry, ClusterConfig& 
   if (!read) user.fail(tl::unexpected(read.error()));
 }
 
+bool is_in_file(FieldReader& user, const std::string& name) {
+  return user.text(name + "-data").empty() && !user.text(name).empty();
+}
+
 }  // namespace
 
 std::string place_of(const KubeconfigEntry& entry, const std::string& name, const char* list,
@@ -211,6 +215,10 @@ Status apply_user(const std::string& name, const KubeconfigEntry& entry, Cluster
   if (!config.client_certificate_pem.empty() && config.client_key_pem.empty())
     user.fail("client-key", "is missing, but there is a client-certificate", "add the key");
   if (config.client_certificate_pem.empty()) config.client_key_pem.clear();  // as client-go does
+  if (is_in_file(user, "client-certificate") && is_in_file(user, "client-key")) {
+    config.client_certificate_file = resolved(user.text("client-certificate"), entry.file);
+    config.client_key_file = resolved(user.text("client-key"), entry.file);
+  }
   read_exec(user, entry, config);
   read_impersonation(user, config.impersonate);
   return user.status();

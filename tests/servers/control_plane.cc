@@ -56,9 +56,10 @@ Status ControlPlane::write_credentials(const Options& options) {
   if (mkdir(file("home").c_str(), 0700) != 0)
     return failure(ErrorCode::unavailable, "cannot make " + file("home"),
                    "see whether there is room");
-  return write_secret_file(file("tokens.csv"), lines).and_then([&] {
-    return write_signing_key(file("service-account.key"));
-  });
+  return write_secret_file(file("tokens.csv"), lines)
+      .and_then([&] { return write_signing_key(file("service-account.key")); })
+      .and_then([&] { return write_secret_file(file("client-ca.pem"), options.client_ca_pem); })
+      .map([&] { knows_client_ca_ = !options.client_ca_pem.empty(); });
 }
 
 Status ControlPlane::start_etcd() {
@@ -77,18 +78,19 @@ Status ControlPlane::start_etcd() {
 
 Status ControlPlane::start_api_server() {
   const std::string key = file("service-account.key");
-  auto started = servers_->start(
-      kApiServerLog,
-      {programs_ + "/kube-apiserver", "--etcd-servers=" + etcd_url_,
-       "--etcd-prefix=" + etcd_prefix_, "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1",
-       "--secure-port=" + api_server_port_.port(), "--permit-port-sharing",
-       "--cert-dir=" + file("certificates"), "--service-account-key-file=" + key,
-       "--service-account-signing-key-file=" + key,
-       "--service-account-issuer=https://kubernetes.default.svc",
-       "--service-cluster-ip-range=10.0.0.0/24", "--token-auth-file=" + file("tokens.csv"),
-       "--authorization-mode=RBAC",
-       // It would wait for the ServiceAccount that a controller manager makes in each namespace.
-       "--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none"});
+  std::vector<std::string> words = {
+      programs_ + "/kube-apiserver", "--etcd-servers=" + etcd_url_, "--etcd-prefix=" + etcd_prefix_,
+      "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1",
+      "--secure-port=" + api_server_port_.port(), "--permit-port-sharing",
+      "--cert-dir=" + file("certificates"), "--service-account-key-file=" + key,
+      "--service-account-signing-key-file=" + key,
+      "--service-account-issuer=https://kubernetes.default.svc",
+      "--service-cluster-ip-range=10.0.0.0/24", "--token-auth-file=" + file("tokens.csv"),
+      "--authorization-mode=RBAC",
+      // It would wait for the ServiceAccount that a controller manager makes in each namespace.
+      "--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none"};
+  if (knows_client_ca_) words.push_back("--client-ca-file=" + file("client-ca.pem"));
+  auto started = servers_->start(kApiServerLog, words);
   if (!started) return tl::unexpected(started.error());
   api_server_ = std::move(*started);
   const std::string url = cluster().server_url;

@@ -38,6 +38,8 @@ class ControlPlane {
     std::vector<std::string> users{};
     /// Another control plane's etcd_url(), which must outlive this one; empty: an etcd of its own.
     std::string etcd_url{};
+    /// Of an authority whose client certificates are believed (credentials.h); empty: none are.
+    std::string client_ca_pem{};
     /// Differs between control planes that share an etcd.
     std::string etcd_prefix = "/registry";
   };
@@ -81,6 +83,7 @@ class ControlPlane {
   std::string programs_;
   std::string etcd_url_;
   std::string etcd_prefix_;
+  bool knows_client_ca_ = false;
   std::map<std::string, std::string> tokens_;  // by user
 };
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,6 +29,59 @@ std::string base64(const std::string& bytes) {
                                    static_cast<int>(bytes.size()));
   text.resize(static_cast<std::size_t>(size));
   return text;
+}
+
+struct OpensslDelete {
+  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+  void operator()(X509* certificate) const { X509_free(certificate); }
+  void operator()(X509_EXTENSION* extension) const { X509_EXTENSION_free(extension); }
+  void operator()(BIO* memory) const { BIO_free(memory); }
+};
+template <class Object>
+using Owned = std::unique_ptr<Object, OpensslDelete>;
+
+template <class Write>
+std::string pem_text(Write write) {
+  const Owned<BIO> memory(BIO_new(BIO_s_mem()));
+  if (!memory || write(memory.get()) != 1) return "";
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(memory.get(), &text);
+  return {text, static_cast<std::size_t>(size)};
+}
+
+Owned<BIO> reader(const std::string& pem) {
+  return Owned<BIO>(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+}
+
+void name(X509* certificate, const char* field, const std::string& value) {
+  X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), field, MBSTRING_UTF8,
+                             reinterpret_cast<const unsigned char*>(value.c_str()), -1, -1, 0);
+}
+
+void extend(X509* certificate, int kind, const char* value) {
+  const Owned<X509_EXTENSION> extension(X509V3_EXT_conf_nid(nullptr, nullptr, kind, value));
+  if (extension) X509_add_ext(certificate, extension.get(), -1);
+}
+
+/// Signed by itself where there is no authority.
+Result<PemPair> finish_certificate(X509* certificate, EVP_PKEY* key, X509* issuer,
+                                   EVP_PKEY* issuer_key, Duration valid_for) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(valid_for).count();
+  SystemRandom random;
+  const bool made =
+      X509_set_version(certificate, X509_VERSION_3) == 1 &&
+      ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), random.next() >> 1U) == 1 &&
+      X509_gmtime_adj(X509_getm_notBefore(certificate), -60) != nullptr &&
+      X509_gmtime_adj(X509_getm_notAfter(certificate), seconds) != nullptr &&
+      X509_set_issuer_name(certificate, X509_get_subject_name(issuer)) == 1 &&
+      X509_set_pubkey(certificate, key) == 1 &&
+      X509_sign(certificate, issuer_key, EVP_sha256()) > 0;
+  PemPair pair{pem_text([&](BIO* out) { return PEM_write_bio_X509(out, certificate); }),
+               pem_text([&](BIO* out) {
+                 return PEM_write_bio_PrivateKey(out, key, nullptr, nullptr, 0, nullptr, nullptr);
+               })};
+  if (made && !pair.certificate.empty() && !pair.key.empty()) return pair;
+  return failure(ErrorCode::internal, "cannot make a certificate", "see what this OpenSSL can do");
 }
 
 }  // namespace
@@ -74,6 +128,34 @@ Status write_signing_key(const std::string& path) {
   char* text = nullptr;
   const long size = BIO_get_mem_data(memory.get(), &text);
   return write_secret_file(path, std::string(text, static_cast<std::size_t>(size)));
+}
+
+Result<PemPair> make_client_authority() {
+  const Owned<EVP_PKEY> key(EVP_EC_gen("P-256"));
+  const Owned<X509> certificate(X509_new());
+  name(certificate.get(), "CN", "clients of the tests");
+  extend(certificate.get(), NID_basic_constraints, "critical,CA:TRUE");
+  return finish_certificate(certificate.get(), key.get(), certificate.get(), key.get(),
+                            std::chrono::hours(24));
+}
+
+Result<PemPair> issue_client_certificate(const PemPair& authority, const std::string& user,
+                                         const std::string& group, Duration valid_for) {
+  const Owned<BIO> certificate_pem = reader(authority.certificate);
+  const Owned<BIO> key_pem = reader(authority.key);
+  const Owned<X509> issuer(PEM_read_bio_X509(certificate_pem.get(), nullptr, nullptr, nullptr));
+  const Owned<EVP_PKEY> issuer_key(
+      PEM_read_bio_PrivateKey(key_pem.get(), nullptr, nullptr, nullptr));
+  if (!issuer || !issuer_key)
+    return failure(ErrorCode::invalid_argument, "this is no authority for clients",
+                   "use make_client_authority()");
+  const Owned<EVP_PKEY> key(EVP_EC_gen("P-256"));
+  const Owned<X509> certificate(X509_new());
+  name(certificate.get(), "O", group);
+  name(certificate.get(), "CN", user);
+  extend(certificate.get(), NID_ext_key_usage, "clientAuth");
+  return finish_certificate(certificate.get(), key.get(), issuer.get(), issuer_key.get(),
+                            valid_for);
 }
 
 std::string last_certificate(const std::string& pem) {

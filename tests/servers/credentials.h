@@ -4,6 +4,7 @@
 #include <string>
 
 #include "tenure/result.h"
+#include "tenure/time.h"
 
 namespace tenure::test {
 
@@ -17,6 +18,17 @@ Status write_secret_file(const std::string& path, const std::string& content);
 
 /// Writes a new P-256 private key as PEM, as for signing ServiceAccount tokens.
 Status write_signing_key(const std::string& path);
+
+struct PemPair {
+  std::string certificate;
+  std::string key;
+};
+/// A new authority for client certificates.
+Result<PemPair> make_client_authority();
+/// What an API server that trusts the authority takes for this user of this group, from now on for
+/// so long.
+Result<PemPair> issue_client_certificate(const PemPair& authority, const std::string& user,
+                                         const std::string& group, Duration valid_for);
 
 /// The last certificate of a PEM text: where kube-apiserver makes its own serving certificate, the
 /// authority that has signed it.
