@@ -33,7 +33,7 @@ Result<std::unique_ptr<SidecarKubernetes>> SidecarKubernetes::create(Loop& loop,
   const auto warn = [&log](const char* event) {
     return [&log, event](const std::string& text) { log.warning(event, 0, text); };
   };
-  auto made = std::unique_ptr<SidecarKubernetes>(new SidecarKubernetes);
+  auto made = std::unique_ptr<SidecarKubernetes>(new SidecarKubernetes(loop));
   if (options.lock_url.kind == StoreUrl::Kind::k8s) {
     auto client = open_cluster(loop, options.lock_url);
     if (!client) return tl::unexpected(client.error());
@@ -75,13 +75,13 @@ void SidecarKubernetes::leads(bool leads) {
     events_->record(leads ? kube::LeaderEvent::became_leader : kube::LeaderEvent::stopped_leading);
 }
 
-void SidecarKubernetes::settle(Instant deadline, std::function<void()> done) {
-  auto then = [this, deadline, done = std::move(done)] {
+void SidecarKubernetes::settle(Instant deadline, const std::function<void()>& done) {
+  const auto settle_events = [this, deadline, done] {
     if (events_) return events_->settle(deadline, done);
-    done();
+    loop_.post(done);
   };
-  if (label_) return label_->settle(deadline, std::move(then));
-  then();
+  if (label_) return label_->settle(deadline, settle_events);
+  settle_events();
 }
 
 }  // namespace tenure::cli

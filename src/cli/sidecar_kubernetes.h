@@ -36,11 +36,12 @@ class SidecarKubernetes {
 
   void leads(bool leads);
   /// Waits for what is on its way, no longer than until `deadline`; then calls `done`, later.
-  void settle(Instant deadline, std::function<void()> done);
+  void settle(Instant deadline, const std::function<void()>& done);
 
  private:
-  SidecarKubernetes() = default;
+  explicit SidecarKubernetes(Loop& loop) : loop_(loop) {}
 
+  Loop& loop_;
   std::unique_ptr<kube::Client> lease_client_;  // before those that use it
   std::unique_ptr<kube::Client> pod_client_;    // null: the same as lease_client_
   std::optional<kube::EventRecorder> events_;
