@@ -67,7 +67,7 @@ class Observer final : public DriverObserver {
   }
   void overran(Epoch epoch) override {
     metrics_.overran();
-    log_.warning("overran", epoch, "the on-stopped hook was still running at the hard deadline");
+    log_.warning("overran", epoch, "the lease ended before this candidate had stopped");
   }
   void done(StopReason) override {
     kubernetes_.settle(loop_.now().mono + kLastWords, [this] { loop_.stop(); });

@@ -109,7 +109,7 @@ struct Metrics::Impl {
       counter("tenure_clock_anomaly_total",
               "How often this machine turned out to have been frozen or its clock to be slow.");
   Counter& overruns =
-      counter("tenure_overrun_total", "How often the work was still running at the hard deadline.");
+      counter("tenure_overrun_total", "How often the lease ended before the work had stopped.");
   Family<Counter>& transitions =
       BuildCounter()
           .Name("tenure_transitions_total")
