@@ -61,7 +61,7 @@ Result<ClusterConfig> load_in_cluster(const InClusterRequest& request) {
     return failure(ErrorCode::not_found,
                    "this does not run in a cluster: KUBERNETES_SERVICE_HOST and "
                    "KUBERNETES_SERVICE_PORT are not both set",
-                   "name a kubeconfig with --kubeconfig or in KUBECONFIG");
+                   "name a kubeconfig in KUBECONFIG, or as ?kubeconfig=FILE of the lock's URL");
   if (!is_host(request.host) || !is_port(request.port))
     return failure(ErrorCode::invalid_argument,
                    "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not a host and a port",
@@ -97,7 +97,7 @@ Result<ClusterConfig> discover_cluster(const ClusterRequest& request) {
                  fmt::format("no cluster to talk to: this does not run in one, and there is no "
                              "kubeconfig ({})",
                              describe(*files)),
-                 "name a kubeconfig with --kubeconfig or in KUBECONFIG");
+                 "name a kubeconfig in KUBECONFIG, or as ?kubeconfig=FILE of the lock's URL");
 }
 
 }  // namespace tenure::kube

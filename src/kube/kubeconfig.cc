@@ -35,7 +35,7 @@ using Found = Result<KubeconfigEntries::const_iterator>;
 Found find_context(const KubeconfigFiles& files, const std::string& wanted) {
   if (files.empty())
     return failure(ErrorCode::not_found, fmt::format("there is no kubeconfig: {}", describe(files)),
-                   "name one with --kubeconfig or in KUBECONFIG");
+                   "name one in KUBECONFIG, or as ?kubeconfig=FILE of the lock's URL");
   const std::string& name = wanted.empty() ? files.current_context : wanted;
   if (name.empty())
     return failure(

@@ -81,8 +81,8 @@ TEST_F(KubeconfigMergeTest, MissingAndEmptyAndRepeatedFilesOfTheListDoNotMatter)
       files_.write("good", cluster("c", "server: 'https://a'") + context("x", "cluster: c") +
                                "current-context: x");
   const ClusterConfig config =
-      loaded({.kubeconfig_variable = ":" + files_.path("missing") + "::" + empty + ":" + comment +
-                                     ":" + good + ":" + good + ":"});
+      loaded({.kubeconfig_variable = ":" + files_.path("missing") + "::" + empty +
+                                     ":/dev/null:" + comment + ":" + good + ":" + good + ":"});
   EXPECT_EQ(config.server, "https://a");
 }
 

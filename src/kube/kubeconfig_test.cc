@@ -222,7 +222,7 @@ class WrongKubeconfigTest : public KubeconfigTest, public testing::WithParamInte
          "users[u].user.token is a number, not a text", "quotes"},
         {"ATextForAFlag", around("server: 'https://a', insecure-skip-tls-verify: 'true'", ""),
          invalid_argument, "insecure-skip-tls-verify is a text, not true or false", "correct"},
-        {"Nothing", "", not_found, "there is no kubeconfig", "--kubeconfig"},
+        {"Nothing", "", not_found, "there is no kubeconfig", "KUBECONFIG"},
         {"NoContextChosen", "contexts: [{name: a}, {name: b}]", not_found, "no context is chosen",
          "choose one of: a, b"},
         {"AnUnknownContext", "contexts: [{name: a}, {name: b}]\ncurrent-context: s", not_found,

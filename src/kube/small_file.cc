@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <array>
@@ -42,9 +43,11 @@ Result<SmallFile> read_small_file(const std::string& path, std::size_t limit,
   if (!fd) return cannot_read(path, what, errno);
   struct stat about {};
   if (fstat(fd.get(), &about) != 0) return cannot_read(path, what, errno);
-  if (!S_ISREG(about.st_mode)) return refused(path, what, "it is not a regular file");
+  // People say KUBECONFIG=/dev/null to have none.
+  const bool is_null = S_ISCHR(about.st_mode) && about.st_rdev == makedev(1, 3);
+  if (!S_ISREG(about.st_mode) && !is_null) return refused(path, what, "it is not a regular file");
   SmallFile file;
-  file.world_readable = (about.st_mode & S_IROTH) != 0;
+  file.world_readable = !is_null && (about.st_mode & S_IROTH) != 0;
   std::array<char, 16U * 1024U> chunk;
   for (;;) {
     const ssize_t count = read(fd.get(), chunk.data(), chunk.size());
