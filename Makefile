@@ -41,6 +41,7 @@ bench:  ## the benchmarks of bench/
 	@build/release/bin/bench_step
 	@build/release/bin/bench_many_electors
 	@build/release/bin/bench_handover build/release/bin/tenure
+	@build/release/bin/bench_sidecar build/release/bin/tenure
 
 tidy:  ## clang-tidy over every source
 	@scripts/tidy.sh build/dev
