@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -137,7 +138,6 @@ void pause_for(Duration duration) {
 
 TEST(GuardedProcessTest, AHitAtAnyMomentOfTheStartLeavesNothingBehind) {
   constexpr Duration kDeadline = milliseconds(250);
-  const Machine machine;
   SplitMix random(1);
   for (int round = 0; round < 30; ++round) {
     HostProcess host(kDeadline, milliseconds(50), victim({"daemon"}));
@@ -148,11 +148,13 @@ TEST(GuardedProcessTest, AHitAtAnyMomentOfTheStartLeavesNothingBehind) {
     for (std::uint64_t depth = random.below(4); depth > 0; --depth) {
       if (const auto children = children_of(hit); !children.empty()) hit = children.front();
     }
-    kill(hit, random.below(2) == 0 ? SIGSTOP : SIGKILL);
-    if (hit == host.host()) {
-      // A frozen host may still hold the end that all_gone() waits for.
-      pause_for(kDeadline + machine.allowance());
-      EXPECT_EQ(running_descendants(hit), std::vector<pid_t>{});
+    const int signal = random.below(2) == 0 ? SIGSTOP : SIGKILL;
+    kill(hit, signal);
+    if (hit == host.host() && signal == SIGSTOP) {
+      waitpid(hit, nullptr, WUNTRACED);  // until it stands
+      const Instant limit = boot_now() + kPatience;
+      while (!running_descendants(hit).empty() && boot_now() < limit) pause_for(milliseconds(1));
+      EXPECT_EQ(running_descendants(hit), std::vector<pid_t>{}) << "nobody else would end them";
     }
     ASSERT_EQ(host.survivors(), std::vector<pid_t>{}) << "round " << round << ", " << delay.count();
   }
