@@ -243,7 +243,8 @@ TEST_F(CliSidecarHooks, OneThatDoesNotEndIsCutOffWithTheLease) {
   EXPECT_EQ(leader(first, "?wait=0")["leader"], "first");
   first.program.signal(SIGTERM);
   EXPECT_EQ(first.program.exit_code(), 0);
-  EXPECT_THAT(first.program.errors(), HasSubstr("the lease ended before this candidate had stopped"));
+  EXPECT_THAT(first.program.errors(),
+              HasSubstr("the lease ended before this candidate had stopped"));
 }
 
 // -------------------------------------------------------------------------------------------------
