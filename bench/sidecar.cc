@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -161,7 +162,7 @@ double metric(const std::string& metrics, const std::string& name) {
 std::vector<double> load(std::vector<Client>& clients, Instant until, Duration pace) {
   std::vector<double> microseconds;
   std::vector<pollfd> polled;
-  std::vector<std::size_t> idle;
+  std::deque<std::size_t> idle;
   for (std::size_t i = 0; i < clients.size(); i++) {
     polled.push_back({clients[i].fd.get(), POLLIN, 0});
     idle.push_back(i);
@@ -169,8 +170,8 @@ std::vector<double> load(std::vector<Client>& clients, Instant until, Duration p
   Instant due = boot_now();
   for (Instant now = due; now < until; now = boot_now()) {
     for (; !idle.empty() && due <= now; due = due + pace) {
-      Client& client = clients[idle.back()];
-      idle.pop_back();
+      Client& client = clients[idle.front()];  // in turn, or the server would close the unused
+      idle.pop_front();
       ask(client);
       if (pace > Duration::zero()) client.sent = due;
     }
