@@ -27,7 +27,7 @@ check:  ## the fast part of the tests, under two minutes once built
 	@scripts/install-deps.sh test
 	@scripts/test.sh check
 
-test:  ## everything; about half an hour when nothing is built yet
+test:  ## everything; about an hour when nothing is built yet
 	@scripts/install-deps.sh test
 	@scripts/test.sh all
 
