@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "kube/names.h"
 #include "kube/printable.h"
 
 namespace tenure::kube {
@@ -20,16 +21,11 @@ constexpr Duration kLongestPause = seconds(10);
 /// An API server gives up a request after a minute (its flag --request-timeout).
 constexpr Duration kLateLanding = seconds(70);
 
-constexpr std::size_t kMaxPrefix = 253;
 constexpr std::size_t kMaxName = 63;
 constexpr std::size_t kMaxShown = 100;
 
-bool is_lower_or_digit(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
 bool is_alphanumeric(char c) {
-  return is_lower_or_digit(c) || (c >= 'A' && c <= 'Z');
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
 /// What the name of a label's key and its value have in common.
@@ -38,18 +34,6 @@ bool is_label_word(std::string_view text) {
          is_alphanumeric(text.back()) && std::all_of(text.begin(), text.end(), [](char c) {
            return is_alphanumeric(c) || c == '-' || c == '_' || c == '.';
          });
-}
-
-/// RFC 1123: parts of lower-case letters, digits and '-', a letter or a digit at both ends of each.
-bool is_dns_subdomain(std::string_view text) {
-  char before = '.';
-  for (const char c : text) {
-    const bool fits = is_lower_or_digit(c) || (c == '-' && before != '.') ||
-                      (c == '.' && is_lower_or_digit(before));
-    if (!fits) return false;
-    before = c;
-  }
-  return text.size() <= kMaxPrefix && is_lower_or_digit(before);
 }
 
 tl::unexpected<Error> no_label(std::string_view text, const char* why, const char* remedy) {

@@ -7,6 +7,7 @@
 
 #include "core/bounded_json.h"
 #include "core/record_codec.h"
+#include "kube/names.h"
 
 namespace tenure {
 namespace {
@@ -187,18 +188,7 @@ std::string watched_version(std::string_view line) {
 }
 
 Status check_lease_name(std::string_view name) {
-  constexpr std::size_t kMaxBytes = 253;
-  const auto is_alphanumeric = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-  };
-  bool good = !name.empty() && name.size() <= kMaxBytes;
-  char before = '.';  // every label begins and ends with a letter or a digit
-  for (const char c : name) {
-    good = good && (is_alphanumeric(c) || (c == '-' && before != '.') ||
-                    (c == '.' && is_alphanumeric(before)));
-    before = c;
-  }
-  if (good && is_alphanumeric(before)) return {};
+  if (kube::is_dns_subdomain(name)) return {};
   return failure(ErrorCode::invalid_argument,
                  "the lock's name cannot be the name of a Kubernetes Lease",
                  "use lower-case letters, digits, '-' and '.', at most 253 characters, such as "
