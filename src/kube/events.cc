@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/duration.h"
+#include "base/utf8.h"
 
 namespace tenure::kube {
 namespace {
@@ -29,13 +30,6 @@ std::string event_name(std::string lease, std::uint64_t number) {
   // A part of a name ends with a letter or a digit.
   while (lease.ends_with('.') || lease.ends_with('-')) lease.pop_back();
   return lease + suffix;
-}
-
-/// Whole characters of UTF-8, at most `limit` bytes.
-std::string shortened(const std::string& text, std::size_t limit) {
-  if (text.size() <= limit) return text;
-  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xc0U) == 0x80U) --limit;
-  return text.substr(0, limit);
 }
 
 std::string text_in_metadata(const Json& object, const char* key) {
@@ -133,7 +127,7 @@ std::string EventRecorder::body(const LeaseMark& lease) const {
               {"count", 1},
               {"source", {{"component", kComponent}}},
               {"reportingComponent", kComponent},
-              {"reportingInstance", shortened(options_.identity, kMaxInstanceBytes)}}
+              {"reportingInstance", utf8_prefix(options_.identity, kMaxInstanceBytes)}}
       .dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/duration.h"
+#include "base/utf8.h"
 #include "server/page_assets.h"
 
 namespace tenure {
@@ -49,14 +50,6 @@ what it said last; do not rely on it.</p>
 </html>
 )";
 
-// Longer than a name may be that tenure itself would take. Never in the middle of a character.
-std::string_view shortened(std::string_view name) {
-  if (name.size() <= kShownNameBytes) return name;
-  std::size_t end = kShownNameBytes;
-  while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xc0U) == 0x80U) --end;
-  return name.substr(0, end);
-}
-
 // U+202A to U+202E and U+2066 to U+2069, which turn around what follows them, even outside of
 // <bdi>: its end would close an isolate begun in it instead of its own (Unicode Annex 9, BD9).
 bool begins_with_direction(std::string_view text) {
@@ -89,7 +82,8 @@ std::string escaped(std::string_view text) {
 }
 
 std::string plain_name(std::string_view name) {
-  const std::string_view shown = shortened(name);
+  // One of another program's record may be longer than tenure itself would take.
+  const std::string_view shown = utf8_prefix(name, kShownNameBytes);
   return escaped(shown) + (shown.size() < name.size() ? "…" : "");
 }
 
