@@ -3,23 +3,10 @@
 #include <utility>
 
 #include "cli/commands.h"
-#include "kube/in_cluster.h"
-#include "runtime/host.h"
 #include "store/open_store.h"
 
 namespace tenure::cli {
 namespace {
-
-/// Nothing when we do not run in a Pod.
-Result<std::optional<kube::ClusterConfig>> own_cluster() {
-  kube::InClusterRequest request;
-  request.host = environment_variable("KUBERNETES_SERVICE_HOST");
-  request.port = environment_variable("KUBERNETES_SERVICE_PORT");
-  auto config = kube::load_in_cluster(request);
-  if (!config && config.error().code == ErrorCode::not_found) return std::nullopt;
-  if (!config) return tl::unexpected(config.error());
-  return *std::move(config);
-}
 
 bool same_place(const kube::ClusterConfig& a, const kube::ClusterConfig& b) {
   return a.server == b.server && a.namespace_name == b.namespace_name &&
@@ -51,13 +38,13 @@ Result<std::unique_ptr<SidecarKubernetes>> SidecarKubernetes::create(Loop& loop,
     return failure(ErrorCode::invalid_argument, "--pod-label needs to know the Pod",
                    "set POD_NAME from the field metadata.name");
   auto own = own_cluster();
-  if (!own) return tl::unexpected(own.error());
-  if (!*own && !made->lease_client_)
+  if (!own && own.error().code != ErrorCode::not_found) return tl::unexpected(own.error());
+  if (!own && !made->lease_client_)
     return failure(ErrorCode::invalid_argument, "--pod-label: this is no Pod of a cluster",
                    "leave --pod-label out");
-  if (*own && !(made->lease_client_ && same_place(**own, made->lease_client_->config()))) {
+  if (own && !(made->lease_client_ && same_place(*own, made->lease_client_->config()))) {
     auto client =
-        kube::Client::create(loop, **std::move(own), "tenure/" + std::string(version_text()));
+        kube::Client::create(loop, *std::move(own), "tenure/" + std::string(version_text()));
     if (!client) return tl::unexpected(client.error());
     made->pod_client_ = *std::move(client);
   }

@@ -31,14 +31,20 @@ Status make_folders(const std::string& folder) {
   return {};
 }
 
+kube::InClusterRequest in_cluster_request() {
+  kube::InClusterRequest request;
+  request.host = environment_variable("KUBERNETES_SERVICE_HOST");
+  request.port = environment_variable("KUBERNETES_SERVICE_PORT");
+  return request;
+}
+
 kube::ClusterRequest cluster_request(const StoreUrl& url) {
   kube::ClusterRequest request;
   request.kubeconfig.path = url.kubeconfig;
   request.kubeconfig.kubeconfig_variable = environment_variable("KUBECONFIG");
   request.kubeconfig.home = environment_variable("HOME");
   request.kubeconfig.context = url.context;
-  request.in_cluster.host = environment_variable("KUBERNETES_SERVICE_HOST");
-  request.in_cluster.port = environment_variable("KUBERNETES_SERVICE_PORT");
+  request.in_cluster = in_cluster_request();
   return request;
 }
 
@@ -61,6 +67,10 @@ Result<std::unique_ptr<kube::Client>> open_cluster(Loop& loop, const StoreUrl& u
   if (warn)
     for (const std::string& warning : config->warnings) warn(warning);
   return kube::Client::create(loop, *std::move(config), "tenure/" TENURE_VERSION);
+}
+
+Result<kube::ClusterConfig> own_cluster() {
+  return kube::load_in_cluster(in_cluster_request());
 }
 
 Result<std::unique_ptr<Store>> open_store(Loop& loop, const StoreUrl& url, OpenMode mode,

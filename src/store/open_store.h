@@ -34,4 +34,7 @@ Result<std::unique_ptr<Store>> open_store(Loop& loop, const StoreUrl& url, OpenM
 Result<std::unique_ptr<kube::Client>> open_cluster(Loop& loop, const StoreUrl& url,
                                                    const WarningSink& warn = {});
 
+/// How to reach the cluster that runs us; not_found when this is no Pod.
+Result<kube::ClusterConfig> own_cluster();
+
 }  // namespace tenure
