@@ -5,26 +5,19 @@
 #include <utility>
 
 #include "base/duration.h"
-#include "cli/console.h"
+#include "kube/printable.h"
 
 namespace tenure::cli {
 namespace {
-
-/// What a hook said last, for a log line.
-std::string last_line(const std::string& text) {
-  const std::size_t end = text.find_last_not_of(" \t\r\n");
-  if (end == std::string::npos) return {};
-  const std::size_t begin = text.find_last_of("\r\n", end);
-  return text.substr(begin + 1, end - begin);
-}
 
 std::string how_it_ended(const CapturedProcess::Outcome& outcome) {
   if (outcome.exit.killed_at_deadline)
     return "was killed: it ran longer than " + format_duration(SidecarWork::kHookLimit);
   if (outcome.output_too_large) return "was killed: it printed more than 1 MiB";
   std::string text = fmt::format("failed with exit code {}", outcome.exit.shell_code());
-  if (const std::string said = last_line(outcome.error_tail); !said.empty())
-    text += ": " + printable(said);
+  const std::string said =
+      kube::last_printable_line(outcome.error_tail, CapturedProcess::kErrorTail);
+  if (!said.empty()) text += ": " + said;
   return text;
 }
 
