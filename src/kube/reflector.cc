@@ -55,8 +55,7 @@ void Reflector::list(const std::string& page) {
 
 void Reflector::on(Listed& listed) {
   if (state_ != State::listing || listed.op != op_) return;
-  if (listed.outcome == Listed::Outcome::failed) return pause(Next::list, listed.retry_after);
-  if (listed.outcome == Listed::Outcome::expired) return pause(Next::list, Duration(0));
+  if (!listed.ok) return pause(Next::list, listed.retry_after);
   for (Object& object : listed.items) {
     std::string key = object.key;
     listing_.insert_or_assign(std::move(key), std::move(object));

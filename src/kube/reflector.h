@@ -55,13 +55,8 @@ class Reflector {
   /// The instant of next_deadline() has come. Harmless at any other time.
   struct Tick {};
   struct Listed {
-    enum class Outcome : std::uint8_t {
-      ok,
-      expired,  ///< 410: the pages that are left are of a state that the server no longer has
-      failed,
-    };
     Op op = 0;
-    Outcome outcome = Outcome::failed;
+    bool ok = false;  ///< false also for 410: what is left is of a state that the server forgot
     std::vector<Object> items{};
     std::string version{};   ///< of the list
     std::string more{};      ///< metadata.continue: there are more pages

@@ -90,10 +90,7 @@ class ReflectorSteps : public ::testing::Test {
   }
   void list(std::vector<Object> items, const std::string& version) {
     step(Reflector::Start{});
-    step(Reflector::Listed{.op = op_,
-                           .outcome = Reflector::Listed::Outcome::ok,
-                           .items = std::move(items),
-                           .version = version});
+    step(Reflector::Listed{.op = op_, .ok = true, .items = std::move(items), .version = version});
   }
   std::vector<Reflector::Action> hear(Reflector::Watched::Kind kind, Object object) {
     return step(Reflector::Watched{.op = op_, .kind = kind, .object = std::move(object)});
@@ -123,10 +120,8 @@ TEST_F(ReflectorSteps, ADeletionThatNobodySawIsToldAfterTheNextList) {
   list({{.key = "a", .version = "1", .uid = "u"}, {.key = "b", .version = "2", .uid = "v"}}, "10");
   hear(Reflector::Watched::Kind::expired, {});
   ASSERT_EQ(kinds(wait()), std::vector{Kind::list});
-  const auto told = step(Reflector::Listed{.op = op_,
-                                           .outcome = Reflector::Listed::Outcome::ok,
-                                           .items = {{.key = "b", .version = "2", .uid = "v"}},
-                                           .version = "20"});
+  const auto told = step(Reflector::Listed{
+      .op = op_, .ok = true, .items = {{.key = "b", .version = "2", .uid = "v"}}, .version = "20"});
   EXPECT_EQ(kinds(told), (std::vector{Kind::deleted, Kind::watch}));
   EXPECT_EQ(told[0].text, "a");
 }
@@ -152,9 +147,7 @@ TEST_F(ReflectorSteps, AListWithoutAnAnswerIsAskedAgain) {
   const Reflector::Op lost = op_;
   EXPECT_EQ(kinds(wait()), std::vector{Kind::close});
   EXPECT_EQ(kinds(wait()), std::vector{Kind::list});
-  EXPECT_TRUE(
-      step(Reflector::Listed{.op = lost, .outcome = Reflector::Listed::Outcome::ok}).empty())
-      << "late";
+  EXPECT_TRUE(step(Reflector::Listed{.op = lost, .ok = true}).empty()) << "late";
   EXPECT_FALSE(reflector_.is_synced());
 }
 

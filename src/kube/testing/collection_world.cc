@@ -159,7 +159,7 @@ void CollectionWorld::list(Reflector::Op op, const std::string& page) {
     return;
   }
   at(soon(), [this, op, page] {
-    Reflector::Listed listed{.op = op, .outcome = Reflector::Listed::Outcome::ok};
+    Reflector::Listed listed{.op = op};
     std::uint64_t snapshot = version_;
     std::string after;
     if (!page.empty()) {
@@ -169,11 +169,8 @@ void CollectionWorld::list(Reflector::Op op, const std::string& page) {
       snapshots_[snapshot] = server_;
     }
     const auto kept = snapshots_.find(snapshot);
-    if (happens(faults_.failed_percent)) {
-      listed.outcome = Reflector::Listed::Outcome::failed;
-    } else if (kept == snapshots_.end()) {
-      listed.outcome = Reflector::Listed::Outcome::expired;
-    } else {
+    listed.ok = !happens(faults_.failed_percent) && kept != snapshots_.end();
+    if (listed.ok) {
       for (auto it = kept->second.upper_bound(after); it != kept->second.end(); ++it) {
         if (listed.items.size() == kPage) {
           listed.more = std::to_string(snapshot) + ' ' + listed.items.back().key;
