@@ -132,10 +132,6 @@ INSTANTIATE_TEST_SUITE_P(All, KilledTest,
                          testing::Values(Whom::host, Whom::outer, Whom::inner, Whom::command),
                          [](const auto& test) { return name_of(test.param); });
 
-void pause_for(Duration duration) {
-  std::this_thread::sleep_for(duration);
-}
-
 TEST(GuardedProcessTest, AHitAtAnyMomentOfTheStartLeavesNothingBehind) {
   constexpr Duration kDeadline = milliseconds(250);
   SplitMix random(1);
@@ -143,7 +139,7 @@ TEST(GuardedProcessTest, AHitAtAnyMomentOfTheStartLeavesNothingBehind) {
     HostProcess host(kDeadline, milliseconds(50), victim({"daemon"}));
     // The moments between the forks are what is looked for here, and no event marks them.
     const Duration delay = random.between(microseconds(0), microseconds(6000));
-    pause_for(delay);
+    std::this_thread::sleep_for(delay);
     pid_t hit = host.host();
     for (std::uint64_t depth = random.below(4); depth > 0; --depth) {
       if (const auto children = children_of(hit); !children.empty()) hit = children.front();
@@ -153,7 +149,8 @@ TEST(GuardedProcessTest, AHitAtAnyMomentOfTheStartLeavesNothingBehind) {
     if (hit == host.host() && signal == SIGSTOP) {
       waitpid(hit, nullptr, WUNTRACED);  // until it stands
       const Instant limit = boot_now() + kPatience;
-      while (!running_descendants(hit).empty() && boot_now() < limit) pause_for(milliseconds(1));
+      while (!running_descendants(hit).empty() && boot_now() < limit)
+        std::this_thread::sleep_for(milliseconds(1));
       EXPECT_EQ(running_descendants(hit), std::vector<pid_t>{}) << "nobody else would end them";
     }
     ASSERT_EQ(host.survivors(), std::vector<pid_t>{}) << "round " << round << ", " << delay.count();
