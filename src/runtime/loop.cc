@@ -159,9 +159,11 @@ bool EpollLoop::inbox_is_empty() {
 }
 
 int EpollLoop::wait(Events& events) {
-  arm_timer();
-  last_turn_ = boot_now().ns();
-  const int count = epoll_wait(epoll_.get(), events.data(), kBatch, inbox_is_empty() ? -1 : 0);
+  const Instant now = boot_now();
+  last_turn_ = now.ns();
+  const bool has_work = timers_.next() <= now || !inbox_is_empty();
+  if (!has_work) arm_timer();
+  const int count = epoll_wait(epoll_.get(), events.data(), kBatch, has_work ? 0 : -1);
   ++wakeups_;
   return std::max(count, 0);  // EINTR is an empty turn
 }
