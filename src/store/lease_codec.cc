@@ -48,10 +48,87 @@ std::string annotation(const Json& lease, const char* name) {
   return text(member(member(member(lease, "metadata"), "annotations"), name));
 }
 
+Version version_of(const std::string& resource_version, const std::string& uid) {
+  return resource_version.empty() || uid.empty() ? Version() : resource_version + "@" + uid;
+}
+
 Version version_in(const Json& metadata) {
-  const std::string version = text(member(metadata, "resourceVersion"));
-  const std::string uid = text(member(metadata, "uid"));
-  return version.empty() || uid.empty() ? Version() : version + "@" + uid;
+  return version_of(text(member(metadata, "resourceVersion")), text(member(metadata, "uid")));
+}
+
+/// Reads until it has the two fields of one object's metadata, which come early, and builds
+/// nothing: most answers and events are looked at for nothing else.
+class VersionReader : public nlohmann::json_sax<Json> {
+ public:
+  /// `path`: the keys that lead to the object, from the outermost on.
+  explicit VersionReader(std::initializer_list<std::string_view> path) : path_(path) {
+    path_.emplace_back("metadata");
+  }
+  [[nodiscard]] Version version() const { return version_of(resource_version_, uid_); }
+
+  bool key(string_t& name) override {
+    if (depth_ == path_.size() + 1 && matched_ == path_.size()) {
+      wanted_ = name == "resourceVersion" ? &resource_version_ : name == "uid" ? &uid_ : nullptr;
+    } else if (depth_ == matched_ + 1 && matched_ < path_.size()) {
+      entering_ = name == path_[matched_];
+    }
+    return true;
+  }
+  bool string(string_t& value) override {
+    if (wanted_ != nullptr) *wanted_ = value;
+    value_ends();
+    return version().empty();
+  }
+  bool start_object(std::size_t) override {
+    if (std::exchange(entering_, false)) ++matched_;
+    return start();
+  }
+  bool start_array(std::size_t) override {
+    entering_ = false;
+    return start();
+  }
+  bool end_object() override { return end(); }
+  bool end_array() override { return end(); }
+  bool null() override { return value_ends(); }
+  bool boolean(bool) override { return value_ends(); }
+  bool number_integer(number_integer_t) override { return value_ends(); }
+  bool number_unsigned(number_unsigned_t) override { return value_ends(); }
+  bool number_float(number_float_t, const string_t&) override { return value_ends(); }
+  bool binary(binary_t&) override { return value_ends(); }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override {
+    return false;
+  }
+
+ private:
+  bool value_ends() {
+    entering_ = false;
+    wanted_ = nullptr;
+    return true;
+  }
+  bool start() {
+    wanted_ = nullptr;
+    ++depth_;
+    return true;
+  }
+  bool end() {
+    if (depth_ == matched_ + 1 && matched_ > 0) --matched_;
+    --depth_;
+    return true;
+  }
+
+  std::vector<std::string_view> path_;
+  std::size_t depth_ = 0;    // of open objects and arrays
+  std::size_t matched_ = 0;  // of path_, by the open objects
+  bool entering_ = false;    // the next object is the next one of path_
+  std::string* wanted_ = nullptr;
+  std::string resource_version_;
+  std::string uid_;
+};
+
+Version find_version(std::string_view bytes, std::initializer_list<std::string_view> path) {
+  VersionReader reader(path);
+  Json::sax_parse(bytes, &reader);
+  return reader.version();
 }
 
 /// Says which write a write id names. client-go sets a new renewTime, in microseconds, with every
@@ -109,14 +186,20 @@ Json record_in(const Json& lease) {
   return record;
 }
 
+Observation unreadable(const char* problem) {
+  Observation observation;
+  observation.kind = Observation::Kind::unreadable;
+  observation.problem = problem;
+  return observation;
+}
+
+Observation not_json() {
+  return unreadable("it is not JSON, or nested too deeply");
+}
+
 Observation decode(const Json& lease) {
   Version version = version_in(member(lease, "metadata"));
-  if (version.empty()) {
-    Observation unreadable;
-    unreadable.kind = Observation::Kind::unreadable;
-    unreadable.problem = "it is not a Lease: it has no resourceVersion or no uid";
-    return unreadable;
-  }
+  if (version.empty()) return unreadable("it is not a Lease: it has no resourceVersion or no uid");
   return decode_record(print(record_in(lease)), std::move(version));
 }
 
@@ -163,11 +246,7 @@ bool may_be_lease_version(std::string_view version) {
 
 Observation decode_lease(std::string_view bytes) {
   const auto lease = parse_bounded(bytes);
-  if (lease) return decode(*lease);
-  Observation unreadable;
-  unreadable.kind = Observation::Kind::unreadable;
-  unreadable.problem = "it is not JSON, or nested too deeply";
-  return unreadable;
+  return lease ? decode(*lease) : not_json();
 }
 
 LeasePage decode_lease_list(std::string_view bytes) {
@@ -181,10 +260,19 @@ LeasePage decode_lease_list(std::string_view bytes) {
   return page;
 }
 
-std::string watched_version(std::string_view line) {
+Version lease_version(std::string_view bytes) {
+  return find_version(bytes, {});
+}
+
+Version watched_version(std::string_view line) {
+  return find_version(line, {"object"});  // that of an ERROR is a Status, which has no uid
+}
+
+Observation decode_watched_lease(std::string_view line) {
   const auto event = parse_bounded(line);
-  if (!event || text(member(*event, "type")) == "ERROR") return {};
-  return version_in(member(member(*event, "object"), "metadata"));
+  if (!event) return not_json();
+  if (text(member(*event, "type")) == "DELETED") return {};
+  return decode(member(*event, "object"));
 }
 
 Status check_lease_name(std::string_view name) {

@@ -43,8 +43,13 @@ struct LeasePage {
 };
 LeasePage decode_lease_list(std::string_view bytes);
 
+/// The version in an answer that is a Lease, without looking at the rest; empty when it has none.
+Version lease_version(std::string_view bytes);
+
 /// The version in one line of a watch; empty for an ERROR and for what is no event.
-std::string watched_version(std::string_view line);
+Version watched_version(std::string_view line);
+/// What such a line says of the record: absent when the Lease was deleted.
+Observation decode_watched_lease(std::string_view line);
 
 /// A Lease's name is a DNS subdomain: lower-case letters, digits, '-' and '.', at most 253 bytes
 /// (RFC 1123, kubernetes.io/docs/concepts/overview/working-with-objects/names).

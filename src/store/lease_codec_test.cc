@@ -182,6 +182,33 @@ TEST(LeaseCodec, ReadsAPageOfAList) {
   EXPECT_FALSE(decode_lease_list("busy").readable);
 }
 
+TEST(LeaseCodec, ReadsTheVersionInAnAnswer) {
+  const std::string good = stored(held_record());
+  EXPECT_EQ(lease_version(good), decode_lease(good).version);
+  EXPECT_NE(lease_version(good), "");
+  // Of the Lease itself only, wherever it stands.
+  EXPECT_EQ(lease_version(R"({"spec":{"metadata":{"uid":"x","resourceVersion":"1"}},"uid":"y",)"
+                          R"("a":[{"metadata":{"uid":"z","resourceVersion":"2"}}],"metadata":)"
+                          R"({"labels":{"uid":"l"},"uid":"u","n":1,"resourceVersion":"12"}})"),
+            "12@u");
+  for (const char* bad : {"", "{}", "[]", R"({"metadata":"uid"})", R"({"metadata":{"uid":"u"}})",
+                          R"({"metadata":{"uid":1,"resourceVersion":"1"}})",
+                          R"({"object":{"metadata":{"uid":"u","resourceVersion":"1"}}})"})
+    EXPECT_EQ(lease_version(bad), "") << bad;
+}
+
+TEST(LeaseCodec, ReadsTheRecordInAnEvent) {
+  const std::string good = stored(held_record());
+  const Observation changed = decode_watched_lease(R"({"type":"MODIFIED","object":)" + good + "}");
+  EXPECT_EQ(changed.kind, Observation::Kind::record);
+  EXPECT_EQ(changed.version, decode_lease(good).version);
+  EXPECT_EQ(changed.record, decode_lease(good).record);
+  const Observation gone = decode_watched_lease(R"({"type":"DELETED","object":)" + good + "}");
+  EXPECT_EQ(gone.kind, Observation::Kind::absent);
+  EXPECT_EQ(gone.version, "");
+  EXPECT_EQ(decode_watched_lease("{").kind, Observation::Kind::unreadable);
+}
+
 TEST(LeaseCodec, ReadsTheVersionInAnEvent) {
   EXPECT_EQ(watched_version(
                 R"({"type":"MODIFIED","object":{"metadata":{"uid":"u","resourceVersion":"12"}}})"),

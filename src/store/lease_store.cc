@@ -68,7 +68,7 @@ WriteResult write_result(const Result<HttpResponse>& answer) {
   }
   result.server_time = http_date(answer->header("date"));
   if (answer->status == 200 || answer->status == 201) {
-    result.version = decode_lease(answer->body).version;
+    result.version = lease_version(answer->body);
     if (!result.version.empty()) result.outcome = WriteOutcome::applied;
     return result;
   }
@@ -136,6 +136,7 @@ class Leases final : public Store {
                  ListCallback done);
   template <class Tell>
   void tell_watches(const std::string& lock, Tell tell);
+  std::optional<Observation> take_news(const std::string& lock);
 
   Loop& loop_;
   const std::unique_ptr<kube::Client> client_;
@@ -183,11 +184,24 @@ void Leases::tell_watches(const std::string& lock, Tell tell) {
   }
 }
 
+std::optional<Observation> Leases::take_news(const std::string& lock) {
+  for (Watched* watched : watches_)
+    if (watched->lock == lock)
+      if (auto news = watched->watch.take_news()) return news;
+  return std::nullopt;
+}
+
 void Leases::read(const std::string& lock, Instant deadline, ReadCallback done) {
   if (const auto no = refusal<ReadOutcome>(lock, deadline)) {
-    ReadResult result;
-    std::tie(result.outcome, result.detail) = *no;
-    return post(std::move(done), std::move(result));
+    ReadResult refused;
+    std::tie(refused.outcome, refused.detail) = *no;
+    return post(std::move(done), std::move(refused));
+  }
+  if (auto news = take_news(lock)) {
+    ReadResult heard;
+    heard.outcome = ReadOutcome::ok;
+    heard.observation = *std::move(news);
+    return post(std::move(done), std::move(heard));
   }
   client_->send({.path = path(lock), .deadline = deadline},
                 [this, lock, done = std::move(done)](const Result<HttpResponse>& answer) {

@@ -77,19 +77,31 @@ void LeaseWatch::on_line(std::string_view line) {
   if (writes_ > 0) {
     waiting_ = version;
   } else {
+    news_ = line;
     announce_unless_known(version);
   }
+}
+
+void LeaseWatch::write_begins() {
+  ++writes_;
+  news_.clear();
+}
+
+std::optional<Observation> LeaseWatch::take_news() {
+  if (news_.empty()) return std::nullopt;
+  Observation seen = decode_watched_lease(std::exchange(news_, {}));
+  if (seen.kind == Observation::Kind::unreadable) return std::nullopt;  // let a request say it
+  return seen;
 }
 
 // Events come in order, but the one of a write may come after the answers to later writes.
 void LeaseWatch::announce_unless_known(const Version& version) {
   const bool is_known = std::exchange(known_, version) == version;
   const auto own = std::find(own_.begin(), own_.end(), version);
-  if (own != own_.end()) {
-    own_.erase(own_.begin(), std::next(own));
-  } else if (!is_known) {
-    announce();
-  }
+  const bool is_own = own != own_.end();
+  if (is_own) own_.erase(own_.begin(), std::next(own));
+  if (is_own || is_known) return news_.clear();
+  announce();
 }
 
 void LeaseWatch::announce() {
@@ -107,6 +119,7 @@ void LeaseWatch::write_ends(const Version& version) {
 
 void LeaseWatch::on_end() {
   stream_.reset();
+  news_.clear();
   const bool was_good = loop_.now().mono >= opened_at_ + kGoodFor;
   pause_ = was_good ? kFirstPause : std::clamp(pause_ * 2, kFirstPause, kLongestPause);
   reopen_ = loop_.at(loop_.now().mono + random_.between(pause_ / 2, pause_), [this] { open(); });

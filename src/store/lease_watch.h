@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/store_types.h"
 #include "kube/client.h"
 #include "runtime/clock.h"
 #include "runtime/loop.h"
@@ -37,8 +38,11 @@ class LeaseWatch {
   void version_is(const Version& version) { known_ = version; }
   /// Between these two, events wait: the news of a write may come before its answer. `version` is
   /// empty when nothing, or nothing certain, was written.
-  void write_begins() { ++writes_; }
+  void write_begins();
   void write_ends(const Version& version);
+  /// What the event said that has just been announced, once; nothing when that may be older than a
+  /// write of ours, or when there was no event. It saves the request that would read the same.
+  std::optional<Observation> take_news();
 
  private:
   void open();
@@ -62,6 +66,7 @@ class LeaseWatch {
   std::deque<Version> own_;  // written by us; their events are still to come
   int writes_ = 0;
   std::optional<Version> waiting_;  // the newest event since a write began
+  std::string news_;                // the newest event when no write has begun since
   const std::shared_ptr<char> alive_;
 };
 
