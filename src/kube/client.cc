@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "kube/credential_source.h"
-#include "kube/printable.h"
+#include "base/printable.h"
+#include "kube/cluster_credentials.h"
 
 namespace tenure::kube {
 namespace {
@@ -208,7 +208,7 @@ ApiFailure parse_failure(const HttpResponse& response) {
 
 Result<std::unique_ptr<Client>> Client::create(Loop& loop, ClusterConfig config,
                                                std::string user_agent) {
-  auto credentials = CredentialSource::create(loop, config);
+  auto credentials = cluster_credentials(loop, config);
   if (!credentials) return tl::unexpected(credentials.error());
   TlsIdentity tls{.ca_pem = config.ca_pem,
                   .client_certificate_pem = config.client_certificate_pem,

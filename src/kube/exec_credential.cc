@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/base64.h"
 #include "base/duration.h"
-#include "kube/base64.h"
+#include "base/printable.h"
 #include "kube/pem_source.h"
-#include "kube/printable.h"
 
 namespace tenure::kube {
 namespace {

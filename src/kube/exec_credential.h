@@ -7,8 +7,8 @@
 #include <optional>
 #include <string>
 
+#include "auth/credential_source.h"
 #include "kube/cluster_config.h"
-#include "kube/credential_source.h"
 #include "tenure/result.h"
 #include "tenure/time.h"
 

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/base64.h"
 #include "base/duration.h"
-#include "kube/base64.h"
 #include "kube/testing/kubeconfig_samples.h"
 
 namespace tenure::kube {

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <charconv>
 
+#include "auth/small_file.h"
+#include "base/printable.h"
 #include "kube/kubeconfig_files.h"
 #include "kube/pem_source.h"
-#include "kube/printable.h"
-#include "kube/small_file.h"
 
 namespace tenure::kube {
 namespace {

@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/printable.h"
 #include "kube/field_reader.h"
 #include "kube/kubeconfig_entries.h"
 #include "kube/kubeconfig_files.h"
-#include "kube/printable.h"
 
 namespace tenure::kube {
 namespace {

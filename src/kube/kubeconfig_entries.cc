@@ -6,10 +6,10 @@
 #include <cctype>
 #include <utility>
 
+#include "auth/small_file.h"
+#include "base/printable.h"
 #include "kube/field_reader.h"
 #include "kube/pem_source.h"
-#include "kube/printable.h"
-#include "kube/small_file.h"
 
 namespace tenure::kube {
 namespace {

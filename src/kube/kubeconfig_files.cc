@@ -7,9 +7,9 @@
 #include <filesystem>
 #include <utility>
 
+#include "auth/small_file.h"
+#include "base/printable.h"
 #include "kube/field_reader.h"
-#include "kube/printable.h"
-#include "kube/small_file.h"
 
 namespace tenure::kube {
 namespace {

@@ -1,10 +1,10 @@
 // Damaged kubeconfigs: whatever is in the file, the answer is a config or a line, soon.
 #include <gtest/gtest.h>
 
+#include "auth/testing/temp_files.h"
 #include "base/random.h"
 #include "kube/kubeconfig.h"
 #include "kube/testing/kubeconfig_samples.h"
-#include "kube/testing/temp_files.h"
 #include "kube/yaml_tree.h"
 
 namespace tenure::kube {

@@ -2,9 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "auth/testing/temp_files.h"
 #include "kube/kubeconfig.h"
 #include "kube/testing/kubeconfig_samples.h"
-#include "kube/testing/temp_files.h"
 
 namespace tenure::kube {
 namespace {

@@ -5,8 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "auth/testing/temp_files.h"
 #include "kube/testing/kubeconfig_samples.h"
-#include "kube/testing/temp_files.h"
 
 namespace tenure::kube {
 namespace {

@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "kube/base64.h"
+#include "auth/small_file.h"
+#include "base/base64.h"
 #include "kube/kubeconfig_files.h"
-#include "kube/small_file.h"
 
 namespace tenure::kube {
 

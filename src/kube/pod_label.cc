@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/printable.h"
 #include "kube/names.h"
-#include "kube/printable.h"
 
 namespace tenure::kube {
 namespace {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "kube/small_file.h"
+#include "auth/small_file.h"
 
 namespace tenure::kube {
 namespace {

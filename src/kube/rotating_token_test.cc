@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "kube/testing/temp_files.h"
+#include "auth/testing/temp_files.h"
 
 namespace tenure::kube {
 namespace {

@@ -2,8 +2,8 @@
 // call that would make a step function depend on the machine it runs on.
 //
 //   base <- core <- sim
-//   base <- runtime <- net <- kube          {kube, core} <- store <- elect          everything <-
-//   cli
+//   base <- runtime <- net <- auth <- kube
+//   {kube, core} <- store <- elect          everything <- cli
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -24,11 +24,13 @@ const std::map<std::string, Words> kLayerSees = {
     {"core", {"core", "base"}},
     {"runtime", {"runtime", "base"}},
     {"net", {"net", "runtime", "base"}},
-    {"kube", {"kube", "net", "runtime", "base"}},
-    {"store", {"store", "kube", "net", "runtime", "core", "base"}},
+    {"auth", {"auth", "net", "runtime", "base"}},
+    {"kube", {"kube", "auth", "net", "runtime", "base"}},
+    {"store", {"store", "kube", "auth", "net", "runtime", "core", "base"}},
     {"sim", {"sim", "core", "base"}},
     {"elect", {"elect", "store", "runtime", "core", "base"}},
-    {"cli", {"cli", "server", "elect", "store", "kube", "net", "sim", "runtime", "core", "base"}},
+    {"cli",
+     {"cli", "server", "elect", "store", "kube", "auth", "net", "sim", "runtime", "core", "base"}},
     {"server", {"server", "elect", "store", "net", "runtime", "core", "base"}},
 };
 
@@ -39,13 +41,13 @@ constexpr const char* kTestCode = R"(src/.*(_test\.cc|/testing/.*))";
 const std::map<std::string, const char*> kLibraries = {
     {"fmt", R"(src/.*\.cc|src/sim/trace\.h)"},
     {"nlohmann",
-     R"(src/(core/(bounded_json\.h|record_codec\.cc)|(kube|server|store)/[a-z_]+\.cc|cli/(json_text\.h|[a-z_]+\.cc)))"},
+     R"(src/(core/(bounded_json\.h|record_codec\.cc)|(auth|kube|server|store)/[a-z_]+\.cc|cli/(json_text\.h|[a-z_]+\.cc)))"},
     {"CLI", R"(src/cli/[a-z_]+\.cc)"},
     {"sqlite3.h", R"(src/store/(testing/)?[a-z_]+\.cc)"},
     {"curl", R"(src/net/[a-z_]+\.cc)"},
     {"yaml-cpp", R"(src/kube/[a-z_]+\.cc)"},
     {"prometheus", R"(src/server/metrics\.cc)"},
-    {"openssl", R"(src/(net|kube)/[a-z_]+\.cc)"},
+    {"openssl", R"(src/(auth|net|kube)/[a-z_]+\.cc)"},
     {"tl", R"(include/tenure/result\.h)"},
     {"gtest", kTestCode},
     {"gmock", kTestCode},
@@ -156,6 +158,7 @@ TEST(Layers, AWrongArrowIsFound) {
       {"src/net/http_client.h", "#include <curl/curl.h>"},
       {"src/store/a.cc", "#include <yaml-cpp/yaml.h>"},
       {"src/kube/a.cc", "#include \"core/record_codec.h\""},
+      {"src/auth/a.cc", "#include \"kube/client.h\""},
       {"src/base/a.cc", "#include <gtest/gtest.h>"}};
   for (const auto& [file, line] : wrong) EXPECT_EQ(problems(file, line).size(), 1U) << file << line;
 }

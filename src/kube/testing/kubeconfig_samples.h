@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "kube/base64.h"
+#include "base/base64.h"
 
 namespace tenure::kube {
 

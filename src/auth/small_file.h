@@ -8,7 +8,7 @@
 
 #include "tenure/result.h"
 
-namespace tenure::kube {
+namespace tenure {
 
 struct SmallFile {
   std::string text;
@@ -20,4 +20,4 @@ struct SmallFile {
 Result<SmallFile> read_small_file(const std::string& path, std::size_t limit,
                                   const std::string& what);
 
-}  // namespace tenure::kube
+}  // namespace tenure

@@ -4,13 +4,13 @@
 // - Handed out until it expires. From a fifth of its life before that, two minutes at the most, the
 //   next one is fetched while this one goes on.
 // - One fetch at a time, and a second between two at least.
-// - After a failure a pause, doubling from one second to one minute; the failure is the answer
-// then,
-//   unless there is a credential that is still good.
+// - After a failure a pause, doubling from one second to one minute; then the failure is the
+//   answer, unless there is a credential that is still good.
 // - A rejected one is fetched anew at once. One that is rejected within a minute of being fetched,
 //   again and again, earns the same growing pause, in which it goes on: there is nothing better.
 //
-// Calendar time is used for the expiry only, because that is what the plugin gives.
+// A server that says how long a credential lasts is believed on this machine's own clock. Calendar
+// time is used only for those who give nothing else, such as exec plugins.
 //
 // Thread safety: none.
 //
@@ -21,11 +21,11 @@
 
 #include <optional>
 
-#include "kube/credential_source.h"
+#include "auth/credential_source.h"
 #include "tenure/result.h"
 #include "tenure/time.h"
 
-namespace tenure::kube {
+namespace tenure {
 
 class CredentialCache {
  public:
@@ -42,6 +42,7 @@ class CredentialCache {
   Todo ask(Now now);
   /// `expires` is empty for a credential that does not.
   void fetched(Now now, Credential credential, std::optional<WallTime> expires);
+  void fetched(Now now, Credential credential, Instant expires);
   void failed(Now now, Error error);
   void rejected(Now now, const Credential& credential);
 
@@ -50,10 +51,13 @@ class CredentialCache {
 
  private:
   [[nodiscard]] bool is_good(Now now) const;
+  void keep(Now now, Credential credential);
 
   std::optional<Credential> credential_;
-  std::optional<WallTime> expires_;
+  std::optional<WallTime> expires_;  // by the calendar
   std::optional<WallTime> refresh_;
+  Instant ends_ = Instant::never();  // by our own clock
+  Instant renew_ = Instant::never();
   std::optional<Error> error_;  // of the last fetch
   Instant fetched_at_;
   Instant not_before_ = Instant::from_ns(INT64_MIN);  // of the next fetch
@@ -63,4 +67,4 @@ class CredentialCache {
   unsigned rejections_ = 0;  // of young ones, in a row
 };
 
-}  // namespace tenure::kube
+}  // namespace tenure

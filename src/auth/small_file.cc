@@ -1,4 +1,4 @@
-#include "kube/small_file.h"
+#include "auth/small_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -12,7 +12,7 @@
 
 #include "runtime/unique_fd.h"
 
-namespace tenure::kube {
+namespace tenure {
 namespace {
 
 tl::unexpected<Error> cannot_read(const std::string& path, const std::string& what, int error) {
@@ -60,4 +60,4 @@ Result<SmallFile> read_small_file(const std::string& path, std::size_t limit,
   }
 }
 
-}  // namespace tenure::kube
+}  // namespace tenure

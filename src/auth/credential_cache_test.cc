@@ -1,9 +1,9 @@
 // When credentials are fetched and which are handed out, in virtual time.
-#include "kube/credential_cache.h"
+#include "auth/credential_cache.h"
 
 #include <gtest/gtest.h>
 
-namespace tenure::kube {
+namespace tenure {
 namespace {
 
 using std::chrono::hours;
@@ -189,6 +189,36 @@ TEST_F(CredentialCacheTest, OnlyTheCalendarDecidesOverTheExpiry) {
   EXPECT_EQ(ask(), "wait+");
 }
 
+TEST_F(CredentialCacheTest, WhatAServerSaysInSecondsNeedsNoCalendar) {
+  ask();
+  cache_.fetched(now_, named("a"), now_.mono + hours(1));
+  now_.wall = now_.wall + hours(50);  // somebody sets the calendar
+  pass(minutes(58) - seconds(1));
+  EXPECT_EQ(ask(), "a");
+  pass(seconds(1));
+  EXPECT_EQ(ask(), "a+");
+  pass(minutes(2) - Duration(1));
+  EXPECT_EQ(ask(), "a");
+  pass(Duration(1));
+  EXPECT_EQ(ask(), "wait");
+  cache_.fetched(now_, named("b"), now_.mono + seconds(50));
+  pass(seconds(40));
+  EXPECT_EQ(ask(), "b+") << "of a short life a fifth";
+  fetched("c");
+  pass(hours(10'000));
+  EXPECT_EQ(ask(), "c") << "the end of the last one is forgotten";
+}
+
+TEST_F(CredentialCacheTest, AnEndThatHasPassedOrNeverComesIsNoTrouble) {
+  ask();
+  cache_.fetched(now_, named("a"), Instant::from_ns(INT64_MIN));
+  pass(seconds(1));
+  EXPECT_EQ(ask(), "wait+");
+  cache_.fetched(now_, named("b"), Instant::never());
+  pass(hours(10'000));
+  EXPECT_EQ(ask(), "b");
+}
+
 TEST_F(CredentialCacheTest, AnExpiryBeyondAllTimeIsNoTrouble) {
   ask();
   cache_.fetched(now_, named("a"), WallTime::from_ns(INT64_MAX));
@@ -199,4 +229,4 @@ TEST_F(CredentialCacheTest, AnExpiryBeyondAllTimeIsNoTrouble) {
 }
 
 }  // namespace
-}  // namespace tenure::kube
+}  // namespace tenure

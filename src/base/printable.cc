@@ -1,9 +1,9 @@
-#include "kube/printable.h"
+#include "base/printable.h"
 
 #include <algorithm>
 #include <cstdint>
 
-namespace tenure::kube {
+namespace tenure {
 namespace {
 
 constexpr std::string_view kBlanks = " \t\r\n\v\f";
@@ -51,4 +51,4 @@ std::string last_printable_line(std::string_view text, std::size_t limit) {
   return printable(text, limit);
 }
 
-}  // namespace tenure::kube
+}  // namespace tenure

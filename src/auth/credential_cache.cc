@@ -1,9 +1,9 @@
-#include "kube/credential_cache.h"
+#include "auth/credential_cache.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace tenure::kube {
+namespace tenure {
 namespace {
 
 using std::chrono::minutes;
@@ -19,15 +19,20 @@ Duration pause_after(unsigned times) {
   return std::min(kFirstPause * (1U << doublings), kLongestPause);
 }
 
+/// How long before its end the next one is fetched.
+Duration margin_of(Duration life) {
+  return std::min(std::max(life, Duration(0)) / 5, kLongestMargin);
+}
+
 }  // namespace
 
 bool CredentialCache::is_good(Now now) const {
-  return credential_ && !rejected_ && (!expires_ || now.wall < *expires_);
+  return credential_ && !rejected_ && (!expires_ || now.wall < *expires_) && now.mono < ends_;
 }
 
 CredentialCache::Todo CredentialCache::ask(Now now) {
   const bool good = is_good(now);
-  const bool wanted = !good || (refresh_ && now.wall >= *refresh_);
+  const bool wanted = !good || (refresh_ && now.wall >= *refresh_) || now.mono >= renew_;
   const bool fetch = wanted && !fetching_ && now.mono >= not_before_;
   fetching_ = fetching_ || fetch;
   if (good) return {Answer::cached, fetch};
@@ -36,13 +41,22 @@ CredentialCache::Todo CredentialCache::ask(Now now) {
 }
 
 void CredentialCache::fetched(Now now, Credential credential, std::optional<WallTime> expires) {
-  credential_ = std::move(credential);
+  keep(now, std::move(credential));
   expires_ = expires;
+  if (expires) refresh_ = *expires - margin_of(*expires - now.wall);
+}
+
+void CredentialCache::fetched(Now now, Credential credential, Instant expires) {
+  keep(now, std::move(credential));
+  ends_ = expires;
+  if (!expires.is_never()) renew_ = expires - margin_of(expires - now.mono);
+}
+
+void CredentialCache::keep(Now now, Credential credential) {
+  credential_ = std::move(credential);
+  expires_.reset();
   refresh_.reset();
-  if (expires) {
-    const Duration life = std::max(*expires - now.wall, Duration(0));
-    refresh_ = *expires - std::min(life / 5, kLongestMargin);
-  }
+  ends_ = renew_ = Instant::never();
   error_.reset();
   fetched_at_ = now.mono;
   not_before_ = now.mono + kFirstPause;
@@ -65,4 +79,4 @@ void CredentialCache::rejected(Now now, const Credential& credential) {
   not_before_ = std::max(not_before_, fetched_at_ + pause_after(rejections_));
 }
 
-}  // namespace tenure::kube
+}  // namespace tenure

@@ -1,5 +1,5 @@
 // Credentials from real files and real plugins, which here are shell scripts.
-#include "kube/credential_source.h"
+#include "kube/cluster_credentials.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,9 +8,9 @@
 #include <optional>
 #include <vector>
 
+#include "auth/testing/temp_files.h"
 #include "base/duration.h"
 #include "kube/testing/kubeconfig_samples.h"
-#include "kube/testing/temp_files.h"
 #include "runtime/clock.h"
 #include "runtime/testing/loop_for_tests.h"
 
@@ -28,7 +28,7 @@ constexpr Duration kPatience = std::chrono::seconds(20);
 class CredentialSourceTest : public testing::Test {
  protected:
   void create(const ClusterConfig& config) {
-    auto source = CredentialSource::create(*loop_, config);
+    auto source = cluster_credentials(*loop_, config);
     ASSERT_TRUE(source) << source.error().to_string();
     source_ = std::move(*source);
   }
@@ -139,7 +139,7 @@ TEST_F(CredentialSourceTest, ACertificateThatIsReplacedCountsOnceBothFilesAreThe
 TEST_F(CredentialSourceTest, AMissingTokenFileIsAnErrorUnlessThereIsAToken) {
   ClusterConfig config;
   config.token_file = files_.path("missing");
-  const auto source = CredentialSource::create(*loop_, config);
+  const auto source = cluster_credentials(*loop_, config);
   ASSERT_FALSE(source);
   EXPECT_EQ(source.error().code, ErrorCode::not_found);
   config.token = "first";

@@ -10,11 +10,11 @@
 #include <iterator>
 #include <string>
 
-namespace tenure::kube {
+namespace tenure {
 
 class TempFiles {
  public:
-  TempFiles() : folder_(testing::TempDir() + "tenure-kube-XXXXXX") {
+  TempFiles() : folder_(testing::TempDir() + "tenure-files-XXXXXX") {
     if (mkdtemp(folder_.data()) == nullptr) std::abort();
   }
   ~TempFiles() { std::filesystem::remove_all(folder_); }
@@ -44,4 +44,4 @@ class TempFiles {
   std::string folder_;
 };
 
-}  // namespace tenure::kube
+}  // namespace tenure

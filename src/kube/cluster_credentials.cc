@@ -1,18 +1,16 @@
-#include "kube/credential_source.h"
+#include "kube/cluster_credentials.h"
 
 #include <fmt/format.h>
 
-#include <optional>
 #include <utility>
-#include <vector>
 
-#include "kube/base64.h"
-#include "kube/credential_cache.h"
+#include "auth/cached_source.h"
+#include "auth/small_file.h"
+#include "base/base64.h"
+#include "base/printable.h"
 #include "kube/exec_credential.h"
 #include "kube/pem_source.h"
-#include "kube/printable.h"
 #include "kube/rotating_token.h"
-#include "kube/small_file.h"
 #include "runtime/captured_process.h"
 
 namespace tenure::kube {
@@ -21,23 +19,6 @@ namespace {
 constexpr Duration kPluginTimeLimit = std::chrono::seconds(60);
 constexpr std::size_t kPluginOutput = 1U << 20U;
 constexpr std::size_t kMaxReason = 300;
-
-/// Delivers answers as get() promises.
-class Source : public CredentialSource {
- protected:
-  explicit Source(Loop& loop) : loop_(loop) {}
-
-  void deliver(Done done, Result<Credential> credential) {
-    loop_.post_for(alive_, [done = std::move(done), credential = std::move(credential)]() mutable {
-      done(std::move(credential));
-    });
-  }
-
-  Loop& loop_;
-
- private:
-  const std::shared_ptr<void> alive_ = std::make_shared<char>();
-};
 
 /// The certificate of a config, read again from its files when the last reading is 50 seconds old
 /// or was rejected. Whoever renews them writes one file after the other, so that a new pair counts
@@ -92,10 +73,10 @@ class Certificate {
 };
 
 /// A token, user name and password, or nothing, which never change; and a certificate, if any.
-class FixedSource final : public Source {
+class FixedSource final : public PostingSource {
  public:
   FixedSource(Loop& loop, const ClusterConfig& config, std::string authorization)
-      : Source(loop), certificate_(config), authorization_(std::move(authorization)) {}
+      : PostingSource(loop), certificate_(config), authorization_(std::move(authorization)) {}
   void get(Done done) override {
     Credential credential;
     credential.authorization = authorization_;
@@ -109,10 +90,10 @@ class FixedSource final : public Source {
   const std::string authorization_;
 };
 
-class FileSource final : public Source {
+class FileSource final : public PostingSource {
  public:
   FileSource(Loop& loop, const ClusterConfig& config)
-      : Source(loop),
+      : PostingSource(loop),
         token_([path = config.token_file] { return read_token_file(path); }, config.token),
         certificate_(config) {}
 
@@ -142,39 +123,21 @@ class FileSource final : public Source {
   Certificate certificate_;
 };
 
-class ExecSource final : public Source {
+class ExecSource final : public CachedSource {
  public:
   ExecSource(Loop& loop, const ClusterConfig& config)
-      : Source(loop), plugin_(*config.exec), info_(exec_info(config)) {}
-
-  void get(Done done) override;
-  void rejected(const Credential& credential) override { cache_.rejected(loop_.now(), credential); }
+      : CachedSource(loop), plugin_(*config.exec), info_(exec_info(config)) {}
 
  private:
-  void fetch();
+  void fetch() override;
   void on_end(const CapturedProcess::Outcome& outcome);
-  void finish(Result<ExecAnswer> answer);
   [[nodiscard]] Result<ExecAnswer> read(const CapturedProcess::Outcome& outcome) const;
   [[nodiscard]] Error start_failure(Error error) const;
 
   const ExecPlugin plugin_;
   const std::string info_;
-  CredentialCache cache_;
-  std::vector<Done> waiters_;
   std::unique_ptr<CapturedProcess> process_;
 };
-
-void ExecSource::get(Done done) {
-  const auto todo = cache_.ask(loop_.now());
-  switch (todo.answer) {
-    case CredentialCache::Answer::cached: deliver(std::move(done), cache_.credential()); break;
-    case CredentialCache::Answer::failure:
-      deliver(std::move(done), tl::unexpected(cache_.error()));
-      break;
-    case CredentialCache::Answer::wait: waiters_.push_back(std::move(done)); break;
-  }
-  if (todo.fetch) fetch();
-}
 
 void ExecSource::fetch() {
   CapturedProcess::Options options;
@@ -186,24 +149,15 @@ void ExecSource::fetch() {
   options.output_limit = kPluginOutput;
   auto started = CapturedProcess::start(
       loop_, options, [this](const CapturedProcess::Outcome& outcome) { on_end(outcome); });
-  if (!started) return finish(tl::unexpected(start_failure(started.error())));
+  if (!started) return failed(start_failure(started.error()));
   process_ = std::move(*started);
 }
 
 void ExecSource::on_end(const CapturedProcess::Outcome& outcome) {
   process_.reset();
-  finish(read(outcome));
-}
-
-void ExecSource::finish(Result<ExecAnswer> answer) {
-  const Now now = loop_.now();
-  if (answer) {
-    cache_.fetched(now, answer->credential, answer->expires);
-  } else {
-    cache_.failed(now, answer.error());
-  }
-  for (Done& done : std::exchange(waiters_, {}))
-    deliver(std::move(done), answer.map([](const ExecAnswer& fresh) { return fresh.credential; }));
+  auto answer = read(outcome);
+  if (!answer) return failed(answer.error());
+  fetched(std::move(answer->credential), answer->expires);
 }
 
 Result<ExecAnswer> ExecSource::read(const CapturedProcess::Outcome& outcome) const {
@@ -227,8 +181,8 @@ Error ExecSource::start_failure(Error error) const {
 
 }  // namespace
 
-Result<std::unique_ptr<CredentialSource>> CredentialSource::create(Loop& loop,
-                                                                   const ClusterConfig& config) {
+Result<std::unique_ptr<CredentialSource>> cluster_credentials(Loop& loop,
+                                                              const ClusterConfig& config) {
   if (config.exec) return std::make_unique<ExecSource>(loop, config);
   if (!config.token_file.empty()) {
     auto source = std::make_unique<FileSource>(loop, config);

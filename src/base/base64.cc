@@ -1,8 +1,9 @@
-#include "kube/base64.h"
+#include "base/base64.h"
 
+#include <algorithm>
 #include <cstdint>
 
-namespace tenure::kube {
+namespace tenure {
 namespace {
 
 constexpr std::string_view kAlphabet =
@@ -22,6 +23,14 @@ std::string base64_encoded(std::string_view bytes) {
       text += padding ? '=' : kAlphabet[group >> (18U - 6U * i) & 63U];
     }
   }
+  return text;
+}
+
+std::string base64url_encoded(std::string_view bytes) {
+  std::string text = base64_encoded(bytes);
+  text.resize(text.find_last_not_of('=') + 1);  // npos + 1 is 0
+  std::replace(text.begin(), text.end(), '+', '-');
+  std::replace(text.begin(), text.end(), '/', '_');
   return text;
 }
 
@@ -47,4 +56,4 @@ std::optional<std::string> base64_decoded(std::string_view text) {
   return whole ? std::optional(bytes) : std::nullopt;
 }
 
-}  // namespace tenure::kube
+}  // namespace tenure

@@ -1,8 +1,8 @@
-#include "kube/printable.h"
+#include "base/printable.h"
 
 #include <gtest/gtest.h>
 
-namespace tenure::kube {
+namespace tenure {
 namespace {
 
 TEST(Printable, TerminalControlBecomesVisible) {
@@ -35,4 +35,4 @@ TEST(Printable, TheLastLineThatSaysSomething) {
 }
 
 }  // namespace
-}  // namespace tenure::kube
+}  // namespace tenure

@@ -1,10 +1,10 @@
-#include "kube/base64.h"
+#include "base/base64.h"
 
 #include <gtest/gtest.h>
 
 #include "base/random.h"
 
-namespace tenure::kube {
+namespace tenure {
 namespace {
 
 TEST(Base64, TheExamplesOfTheRfc) {
@@ -19,6 +19,13 @@ TEST(Base64, TheExamplesOfTheRfc) {
     EXPECT_EQ(base64_encoded(bytes), text);
     EXPECT_EQ(base64_decoded(text), bytes);
   }
+}
+
+TEST(Base64, ForUrlsTheLastTwoDigitsAreOthersAndThereIsNoPadding) {
+  EXPECT_EQ(base64url_encoded(""), "");
+  EXPECT_EQ(base64url_encoded("f"), "Zg");
+  EXPECT_EQ(base64url_encoded("foob"), "Zm9vYg");
+  EXPECT_EQ(base64url_encoded("\xfb\xff\xfe"), "-__-");
 }
 
 TEST(Base64, AllBytesOfAllLengthsComeBack) {
@@ -38,4 +45,4 @@ TEST(Base64, LineEndsAreSkippedAndNothingElse) {
 }
 
 }  // namespace
-}  // namespace tenure::kube
+}  // namespace tenure
