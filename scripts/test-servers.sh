@@ -26,15 +26,20 @@ etcd_version=$(version_of etcd go.etcd.io/etcd/server/v3)
 kubernetes_version=$(version_of kubernetes k8s.io/kubernetes)
 etcd=$(folder_of etcd "$etcd_version")
 kubernetes=$(folder_of kubernetes "$kubernetes_version")
+fake_gcs_version=$(version_of fake_gcs github.com/fsouza/fake-gcs-server)
+fake_gcs=$(folder_of fake_gcs "$fake_gcs_version")
 
 interop=../interop
 client_go_version=$(version_of $interop/client_go k8s.io/client-go)
 client_go_2023_version=$(version_of $interop/client_go_2023 k8s.io/client-go)
 client_go=$(folder_of $interop/client_go "$client_go_version")
 client_go_2023=$(folder_of $interop/client_go_2023 "$client_go_2023_version")
+mcl_client_version=$(version_of $interop/mcl_client k8s.io/client-go)
+mcl_client=$(folder_of $interop/mcl_client "$mcl_client_version")
+gcs_peer=$(folder_of $interop/gcs_peer 1)
 
 # One folder to put in PATH, for exactly these builds: another checkout may want others at the same time.
-programs=$servers/bin-$(echo "$etcd $kubernetes $client_go $client_go_2023" | checksum)
+programs=$servers/bin-$(echo "$etcd $kubernetes $fake_gcs $client_go $client_go_2023 $mcl_client $gcs_peer" | checksum)
 
 # The newest Go that a go.mod asks for.
 needed_go() { sed -n 's/^go //p' ./*/go.mod $interop/*/go.mod | sort --version-sort | tail -n 1; }
@@ -96,11 +101,24 @@ build_kubernetes() {
   place "$kubernetes"
 }
 
+build_fake_gcs() {
+  echo "test-servers: building fake-gcs-server $fake_gcs_version, a minute or two ..." >&2
+  build fake_gcs -o "$building/fake-gcs-server" -ldflags "-s -w" .
+  prove "fake-gcs-server v$fake_gcs_version" "$building/fake-gcs-server" --version
+  place "$fake_gcs"
+}
+
 build_client_go() {  # build_client_go PROGRAM VERSION FOLDER
   echo "test-servers: building a candidate with client-go $2, a minute or two ..." >&2
   build "$interop/$1" -o "$building/$1" -ldflags "-s -w" .
   prove "k8s.io/client-go v$2" "$building/$1" --version
   place "$3"
+}
+
+build_gcs_peer() {
+  echo "test-servers: building gcs_peer ..." >&2
+  build "$interop/gcs_peer" -o "$building/gcs_peer" -ldflags "-s -w" .
+  place "$gcs_peer"
 }
 
 build_missing() {
@@ -114,11 +132,15 @@ build_missing() {
   local go=""
   [ -d "$etcd" ] || build_etcd
   [ -d "$kubernetes" ] || build_kubernetes
+  [ -d "$fake_gcs" ] || build_fake_gcs
   [ -d "$client_go" ] || build_client_go client_go "$client_go_version" "$client_go"
   [ -d "$client_go_2023" ] || build_client_go client_go_2023 "$client_go_2023_version" "$client_go_2023"
+  [ -d "$mcl_client" ] || build_client_go mcl_client "$mcl_client_version" "$mcl_client"
+  [ -d "$gcs_peer" ] || build_gcs_peer
   if [ ! -d "$programs" ]; then
-    ln -s "$etcd/etcd" "$kubernetes/kube-apiserver" "$kubernetes/kubectl" "$client_go/client_go" \
-      "$client_go_2023/client_go_2023" "$building/"
+    ln -s "$etcd/etcd" "$kubernetes/kube-apiserver" "$kubernetes/kubectl" "$fake_gcs/fake-gcs-server" \
+      "$client_go/client_go" "$client_go_2023/client_go_2023" "$mcl_client/mcl_client" "$gcs_peer/gcs_peer" \
+      "$building/"
     place "$programs"
   fi
 }
@@ -126,7 +148,7 @@ build_missing() {
 # The links in it point into the others, so this looks at all of them.
 complete() {
   local name
-  for name in etcd kube-apiserver kubectl client_go client_go_2023; do
+  for name in etcd kube-apiserver kubectl fake-gcs-server client_go client_go_2023 mcl_client gcs_peer; do
     [ -x "$programs/$name" ] || return 1
   done
 }

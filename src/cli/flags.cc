@@ -93,8 +93,8 @@ class Declared {
   }
   Declared& store(StoreFlags& store) {
     return text("--lock", store.url, "URL",
-                "Where the lock lives, such as sqlite:///var/lib/app/locks.db; without it, a file "
-                "in your state folder");
+                "Where the lock lives: sqlite:///var/lib/app/locks.db, k8s://namespace or "
+                "gs://bucket/prefix; without it, a file in your state folder");
   }
   Declared& settings(StoreFlags& store) {
     SettingsOverrides& s = store.settings;
@@ -286,13 +286,16 @@ void declare_small(CLI::App& app, AllOptions& o, Command& selected) {
 
 void declare_manifests(CLI::App& app, ManifestsOptions& o, Command& selected) {
   Declared d(app, "manifests", "Print Kubernetes manifests");
-  d.app().add_option("WHAT", o.what, "sidecar")->required();
-  d.text("--name", o.name, "NAME", "Of the objects and of the Lease [example]");
+  d.app().add_option("WHAT", o.what, "sidecar, controller or crds")->required();
+  d.text("--name", o.name, "NAME", "Of the objects and of the Lease of the sidecar [example]");
   d.text("--image", o.image, "IMAGE", "The image, made with deploy/image/Dockerfile");
+  d.text("--store", o.store, "URL", "Where the controllers of all clusters keep the locks");
   d.footer(
-      "They are those of deploy/sidecar, which kubectl apply -k takes as well.\n\n"
-      "Example:\n"
-      "  tenure manifests sidecar --name my-app | kubectl apply -n my-namespace -f -");
+      "They are those of deploy, which kubectl apply -k takes as well.\n\n"
+      "Examples:\n"
+      "  tenure manifests sidecar --name my-app | kubectl apply -n my-namespace -f -\n"
+      "  tenure manifests crds | kubectl apply --server-side -f -\n"
+      "  tenure manifests controller --store gs://my-bucket | kubectl apply --server-side -f -");
   d.then(selected, [&o] { return manifests(o); });
 }
 

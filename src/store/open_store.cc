@@ -7,14 +7,20 @@
 #include <string>
 #include <utility>
 
+#include "auth/google.h"
 #include "kube/in_cluster.h"
+#include "net/http_client.h"
 #include "runtime/host.h"
+#include "store/authorized_http.h"
+#include "store/gcs_store.h"
 #include "store/lease_store.h"
 #include "store/memory_store.h"
 #include "store/sqlite_store.h"
 
 namespace tenure {
 namespace {
+
+constexpr const char* kUserAgent = "tenure/" TENURE_VERSION;
 
 /// Like "mkdir -p -m 0700": the XDG rule for state folders.
 Status make_folders(const std::string& folder) {
@@ -57,6 +63,48 @@ Result<std::unique_ptr<Store>> open_leases(Loop& loop, const StoreUrl& url,
   return LeaseStore::create(loop, *std::move(client), shown);
 }
 
+/// STORAGE_EMULATOR_HOST is written with and without a scheme: Go's client takes both.
+Result<std::string> emulator_endpoint(std::string host) {
+  if (host.empty()) return host;
+  if (host.find("://") == std::string::npos) host.insert(0, "http://");
+  if (host.ends_with('/')) host.pop_back();
+  if (is_endpoint(host)) return host;
+  return failure(ErrorCode::invalid_argument, "STORAGE_EMULATOR_HOST is not an address",
+                 "write it as 127.0.0.1:4443 or http://127.0.0.1:4443, or unset it");
+}
+
+GoogleRequest google_request(const WarningSink& warn) {
+  GoogleRequest request;
+  request.credentials_file = environment_variable("GOOGLE_APPLICATION_CREDENTIALS");
+  request.gcloud_folder = environment_variable("CLOUDSDK_CONFIG");
+  if (const std::string home = environment_variable("HOME");
+      request.gcloud_folder.empty() && !home.empty())
+    request.gcloud_folder = home + "/.config/gcloud";
+  request.metadata_host = environment_variable("GCE_METADATA_HOST");
+  request.scope = "https://www.googleapis.com/auth/devstorage.read_write";
+  request.user_agent = kUserAgent;
+  request.warn = warn;
+  return request;
+}
+
+Result<std::unique_ptr<Store>> open_gcs(Loop& loop, const StoreUrl& url, const WarningSink& warn) {
+  const auto emulator = emulator_endpoint(environment_variable("STORAGE_EMULATOR_HOST"));
+  if (!emulator) return tl::unexpected(emulator.error());
+  std::string endpoint = url.endpoint.empty() ? *emulator : url.endpoint;
+  if (endpoint.empty()) endpoint = "https://storage.googleapis.com";
+  // A token that goes out without TLS is everybody's.
+  const bool anonymous = !emulator->empty() || endpoint.starts_with("http://");
+  Result<std::unique_ptr<CredentialSource>> credentials =
+      anonymous ? no_credentials(loop) : google_credentials(loop, google_request(warn));
+  if (!credentials) return tl::unexpected(credentials.error());
+  auto http = HttpClient::create(loop, {.user_agent = kUserAgent});
+  if (!http) return tl::unexpected(http.error());
+  std::string shown = "gs://" + url.bucket;
+  if (!url.prefix.empty()) shown += "/" + url.prefix.substr(0, url.prefix.size() - 1);
+  return GcsStore::create(loop, *std::move(http), *std::move(credentials),
+                          {std::move(endpoint), url.bucket, url.prefix}, std::move(shown));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<kube::Client>> open_cluster(Loop& loop, const StoreUrl& url,
@@ -66,7 +114,7 @@ Result<std::unique_ptr<kube::Client>> open_cluster(Loop& loop, const StoreUrl& u
   if (!url.namespace_name.empty()) config->namespace_name = url.namespace_name;
   if (warn)
     for (const std::string& warning : config->warnings) warn(warning);
-  return kube::Client::create(loop, *std::move(config), "tenure/" TENURE_VERSION);
+  return kube::Client::create(loop, *std::move(config), kUserAgent);
 }
 
 Result<kube::ClusterConfig> own_cluster() {
@@ -76,6 +124,7 @@ Result<kube::ClusterConfig> own_cluster() {
 Result<std::unique_ptr<Store>> open_store(Loop& loop, const StoreUrl& url, OpenMode mode,
                                           const WarningSink& warn) {
   if (url.kind == StoreUrl::Kind::k8s) return open_leases(loop, url, warn);
+  if (url.kind == StoreUrl::Kind::gs) return open_gcs(loop, url, warn);
   if (url.kind == StoreUrl::Kind::memory)
     return std::make_unique<MemoryStore>(std::make_shared<MemoryRegisters>(loop));
   const bool create = mode == OpenMode::create;

@@ -25,8 +25,9 @@ enum class OpenMode {
 using WarningSink = std::function<void(const std::string&)>;
 
 /// Each call with memory: gives registers of its own. k8s: finds its cluster as kubectl and Pods
-/// do, by KUBECONFIG, HOME and KUBERNETES_SERVICE_HOST, and asks the server nothing yet. `loop`
-/// outlives the store.
+/// do, by KUBECONFIG, HOME and KUBERNETES_SERVICE_HOST, and asks the server nothing yet. gs: the
+/// same, with Google's Application Default Credentials; none for an endpoint with http, and none
+/// where STORAGE_EMULATOR_HOST names the server. `loop` outlives the store.
 Result<std::unique_ptr<Store>> open_store(Loop& loop, const StoreUrl& url, OpenMode mode,
                                           const WarningSink& warn = {});
 

@@ -5,18 +5,18 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstdint>
 
 #include "base/duration.h"
+#include "store/text_fault.h"
 
 namespace tenure {
 namespace {
 
 constexpr const char* kWaysToSayIt =
-    "use sqlite:///absolute/path/locks.db, k8s://namespace or memory:";
+    "use sqlite:///absolute/path/locks.db, k8s://namespace, gs://bucket/prefix or memory:";
 
-constexpr std::array<std::string_view, 8> kSchemesOfOtherBuilds = {
-    "gs", "s3", "azblob", "etcd", "etcds", "postgres", "postgresql", "gist"};
+constexpr std::array<std::string_view, 7> kSchemesOfOtherBuilds = {
+    "s3", "azblob", "etcd", "etcds", "postgres", "postgresql", "gist"};
 
 struct DurationKey {
   std::string_view name;
@@ -60,7 +60,9 @@ std::optional<std::string> percent_decoded(std::string_view text) {
 }
 
 std::string known_keys(StoreUrl::Kind kind) {
-  std::string out = kind == StoreUrl::Kind::k8s ? "kubeconfig" : "";
+  std::string out = kind == StoreUrl::Kind::k8s  ? "kubeconfig"
+                    : kind == StoreUrl::Kind::gs ? "endpoint"
+                                                 : "";
   for (const DurationKey& key : kDurationKeys) {
     if (!out.empty()) out += ", ";
     out += key.name;
@@ -76,12 +78,23 @@ Status parse_kubeconfig(std::string_view url, std::optional<std::string> value, 
   return {};
 }
 
+Status parse_endpoint(std::string_view url, std::optional<std::string> value, StoreUrl& out) {
+  if (!out.endpoint.empty()) return refuse(url, "endpoint is given twice", "give it once");
+  if (value && value->ends_with('/')) value->pop_back();
+  if (!value || !is_endpoint(*value))
+    return refuse(url, "endpoint is not an address",
+                  "write it as endpoint=https://host or endpoint=http://127.0.0.1:4443");
+  out.endpoint = *std::move(value);
+  return {};
+}
+
 Status parse_setting(std::string_view url, std::string_view text, StoreUrl& out) {
   const std::size_t equals = std::min(text.find('='), text.size());
   const std::string_view name = text.substr(0, equals);
   const auto value = percent_decoded(text.substr(std::min(equals + 1, text.size())));
   if (name == "kubeconfig" && out.kind == StoreUrl::Kind::k8s)
     return parse_kubeconfig(url, value, out);
+  if (name == "endpoint" && out.kind == StoreUrl::Kind::gs) return parse_endpoint(url, value, out);
   const auto* const key = std::find_if(kDurationKeys.begin(), kDurationKeys.end(),
                                        [&](const DurationKey& k) { return k.name == name; });
   if (key == kDurationKeys.end())
@@ -165,26 +178,50 @@ Status parse_k8s(std::string_view url, std::string_view rest, StoreUrl& out) {
   return {};
 }
 
-/// How many bytes the UTF-8 character at the front takes (RFC 3629, so no overlong forms and no
-/// surrogates); 0 when it is none.
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
-  const std::uint8_t first = byte(0);
-  if (first < 0x80) return 1;
-  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i)
-    if ((byte(i) & 0xc0U) != 0x80) return 0;
-  const bool outside = (first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f) ||
-                       (first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f);
-  return outside ? 0 : length;
+/// https://cloud.google.com/storage/docs/buckets#naming, without the words that Google keeps for
+/// itself: such buckets may exist.
+bool is_bucket_name(std::string_view name) {
+  constexpr std::string_view kEnds = "abcdefghijklmnopqrstuvwxyz0123456789";
+  constexpr std::string_view kAll = "abcdefghijklmnopqrstuvwxyz0123456789-_.";
+  constexpr std::size_t kLongestPart = 63;
+  constexpr std::size_t kLongestOfParts = 222;
+  if (name.size() < 3 || name.size() > kLongestOfParts ||
+      name.find_first_not_of(kAll) != std::string_view::npos ||
+      kEnds.find(name.front()) == std::string_view::npos ||
+      kEnds.find(name.back()) == std::string_view::npos)
+    return false;
+  const bool is_address = name.find_first_not_of("0123456789.") == std::string_view::npos &&
+                          std::count(name.begin(), name.end(), '.') == 3;
+  if (is_address) return false;
+  for (;;) {
+    const std::size_t part = std::min(name.find('.'), name.size());
+    if (part == 0 || part > kLongestPart) return false;
+    if (part == name.size()) return true;
+    name.remove_prefix(part + 1);
+  }
 }
 
-/// C0, DEL and C1: they would garble a terminal and a log.
-bool is_control(std::string_view character) {
-  const auto first = static_cast<std::uint8_t>(character[0]);
-  return first < 0x20 || first == 0x7f ||
-         (first == 0xc2 && static_cast<std::uint8_t>(character[1]) < 0xa0);
+Status parse_gs(std::string_view url, std::string_view rest, StoreUrl& out) {
+  constexpr const char* kShape = "write gs://bucket or gs://bucket/prefix";
+  constexpr std::size_t kLongestPrefix = 512;  // an object's name has at most 1024 bytes
+  if (!rest.starts_with("//")) return refuse(url, "two slashes are missing", kShape);
+  rest.remove_prefix(2);
+  const std::size_t slash = std::min(rest.find('/'), rest.size());
+  out.bucket = rest.substr(0, slash);
+  if (!is_bucket_name(out.bucket))
+    return refuse(url, fmt::format("\"{}\" cannot be the name of a bucket", out.bucket), kShape);
+  const auto prefix = percent_decoded(rest.substr(std::min(slash + 1, rest.size())));
+  if (!prefix)
+    return refuse(url, "a '%' is not followed by two hexadecimal digits",
+                  "write %25 for a percent sign");
+  if (prefix->size() > kLongestPrefix)
+    return refuse(url, fmt::format("the prefix is {} bytes long", prefix->size()),
+                  fmt::format("at most {} are allowed", kLongestPrefix));
+  if (const auto fault = text_fault(*prefix))
+    return refuse(url, "the prefix " + fault->what, fault->remedy);
+  out.prefix = *prefix;
+  if (!prefix->empty() && !prefix->ends_with('/')) out.prefix += '/';
+  return {};
 }
 
 }  // namespace
@@ -214,6 +251,8 @@ Result<StoreUrl> parse_store_url(std::string_view url, const StateFolders& folde
     out.kind = StoreUrl::Kind::memory;
   } else if (scheme == "k8s") {
     out.kind = StoreUrl::Kind::k8s;
+  } else if (scheme == "gs") {
+    out.kind = StoreUrl::Kind::gs;
   } else if (scheme != "sqlite" && !address.empty()) {
     return refuse(url, "no known kind of store", kWaysToSayIt);
   }
@@ -229,9 +268,18 @@ Result<StoreUrl> parse_store_url(std::string_view url, const StateFolders& folde
       break;
     case StoreUrl::Kind::sqlite: parsed = parse_sqlite(url, rest, folders, out); break;
     case StoreUrl::Kind::k8s: parsed = parse_k8s(url, rest, out); break;
+    case StoreUrl::Kind::gs: parsed = parse_gs(url, rest, out); break;
   }
   if (!parsed) return tl::unexpected(parsed.error());
   return out;
+}
+
+bool is_endpoint(std::string_view text) {
+  constexpr std::string_view kHostAndPort =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]";
+  const std::size_t host = text.starts_with("https://") ? 8 : text.starts_with("http://") ? 7 : 0;
+  return host > 0 && host < text.size() &&
+         text.find_first_not_of(kHostAndPort, host) == std::string_view::npos;
 }
 
 std::string redact_url(std::string_view url) {
@@ -259,14 +307,7 @@ Status check_lock_name(std::string_view name) {
   if (name.size() > kMaxBytes)
     return refuse_name(fmt::format("is {} bytes long", name.size()),
                        fmt::format("at most {} are allowed", kMaxBytes));
-  for (std::size_t i = 0; i < name.size();) {
-    const std::size_t length = utf8_length(name.substr(i));
-    if (length == 0)
-      return refuse_name(fmt::format("is not UTF-8 at byte {}", i + 1), "write it in UTF-8");
-    if (is_control(name.substr(i, length)))
-      return refuse_name(fmt::format("has a control character at byte {}", i + 1), "take it out");
-    i += length;
-  }
+  if (auto fault = text_fault(name)) return refuse_name(std::move(fault->what), fault->remedy);
   return {};
 }
 

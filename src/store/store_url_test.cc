@@ -86,8 +86,8 @@ TEST(StoreUrl, RefusesSettingsThatItDoesNotKnow) {
 }
 
 TEST(StoreUrl, SaysWhichStoresThisBuildLacks) {
-  for (const char* text : {"gs://bucket/prefix", "s3://bucket", "azblob://a/c", "etcd://h1:2379",
-                           "etcds://h", "postgres://h/db", "gist://1234"}) {
+  for (const char* text : {"s3://bucket", "azblob://a/c", "etcd://h1:2379", "etcds://h",
+                           "postgres://h/db", "gist://1234"}) {
     const auto url = parse_store_url(text, kFolders);
     ASSERT_FALSE(url);
     EXPECT_EQ(url.error().code, ErrorCode::unsupported) << text;
@@ -128,6 +128,63 @@ TEST(StoreUrl, RefusesWhatIsNoNamespace) {
   EXPECT_THAT(error_of("k8s://a?kubeconfig="), HasSubstr("kubeconfig is not a path"));
   EXPECT_THAT(error_of("k8s://a?kubeconfig=/a&kubeconfig=/b"), HasSubstr("twice"));
   EXPECT_THAT(error_of("sqlite:?kubeconfig=/a"), HasSubstr("unknown setting \"kubeconfig\""));
+}
+
+TEST(StoreUrl, NamesABucketAndAPrefix) {
+  const auto url = parse_store_url("gs://my-locks/team%20a/prod?retry-period=2s", kFolders);
+  ASSERT_TRUE(url) << url.error().to_string();
+  EXPECT_EQ(url->kind, StoreUrl::Kind::gs);
+  EXPECT_EQ(url->bucket, "my-locks");
+  EXPECT_EQ(url->prefix, "team a/prod/");
+  EXPECT_EQ(url->endpoint, "");
+  EXPECT_EQ(url->overrides.retry_period, seconds(2));
+  for (const char* text : {"gs://my-locks", "gs://my-locks/", "GS://my-locks"})
+    EXPECT_EQ(parse_store_url(text, kFolders)->prefix, "") << text;
+  EXPECT_EQ(parse_store_url("gs://my-locks/a/", kFolders)->prefix, "a/");
+  EXPECT_EQ(parse_store_url("gs://b.example.com/a", kFolders)->bucket, "b.example.com");
+}
+
+TEST(StoreUrl, BucketNamesFollowGooglesRules) {
+  const std::string part(63, 'x');
+  for (const std::string& name :
+       {std::string("abc"), std::string("0-0"), std::string("a_b"), part,
+        part + "." + part + "." + part, std::string("1.2.3.4.5"), std::string("1.2.3.a")})
+    EXPECT_TRUE(parse_store_url("gs://" + name, kFolders)) << name;
+  for (const std::string& name :
+       {std::string(), std::string("ab"), std::string("Abc"), std::string("-abc"),
+        std::string("abc-"), std::string("_abc"), std::string("a..b"), std::string("a b"),
+        std::string("192.168.5.4"), part + "x", part + "x.a", std::string("a%62c"),
+        std::string("me@abc"), part + "." + part + "." + part + "." + part})
+    EXPECT_THAT(error_of("gs://" + name + "/prefix"), HasSubstr("cannot be the name of a bucket"))
+        << name;
+  EXPECT_THAT(error_of("gs:my-locks"), HasSubstr("write gs://bucket"));
+  EXPECT_THAT(error_of("gs:"), HasSubstr("write gs://bucket"));
+}
+
+TEST(StoreUrl, APrefixIsTextThatLeavesRoomForNames) {
+  EXPECT_TRUE(parse_store_url("gs://abc/" + std::string(512, 'x'), kFolders));
+  EXPECT_THAT(error_of("gs://abc/" + std::string(513, 'x')), HasSubstr("at most 512"));
+  EXPECT_THAT(error_of("gs://abc/%zz"), HasSubstr("hexadecimal"));
+  EXPECT_THAT(error_of("gs://abc/a%0ab"), HasSubstr("control character at byte 2"));
+  EXPECT_THAT(error_of("gs://abc/%ff"), HasSubstr("not UTF-8"));
+}
+
+TEST(StoreUrl, AnEndpointIsOnlyAnAddress) {
+  const auto endpoint = [](const std::string& value) {
+    const auto url = parse_store_url("gs://abc?endpoint=" + value, kFolders);
+    return url ? url->endpoint : url.error().to_string();
+  };
+  EXPECT_EQ(endpoint("https://storage.me-central2.rep.googleapis.com"),
+            "https://storage.me-central2.rep.googleapis.com");
+  EXPECT_EQ(endpoint("http%3A%2F%2F127.0.0.1%3A4443%2F"), "http://127.0.0.1:4443");
+  EXPECT_EQ(endpoint("http://[::1]:4443"), "http://[::1]:4443");
+  for (const char* bad :
+       {"", "127.0.0.1:4443", "ftp://host", "https://", "https://host/path", "https://user@host",
+        "https://host%3Fx", "https://host%20x", "https://h%00"})
+    EXPECT_THAT(endpoint(bad), HasSubstr("endpoint is not an address")) << bad;
+  EXPECT_THAT(error_of("gs://abc?endpoint=http://a&endpoint=http://b"), HasSubstr("twice"));
+  EXPECT_THAT(error_of("k8s://abc?endpoint=http://a"), HasSubstr("unknown setting \"endpoint\""));
+  EXPECT_THAT(error_of("gs://abc?kubeconfig=/a"), HasSubstr("known are endpoint, lease-duration"));
 }
 
 TEST(StoreUrl, ErrorsShowNoSecret) {
