@@ -75,9 +75,10 @@ struct SidecarOptions {
 int sidecar(const SidecarOptions& options);
 
 struct ManifestsOptions {
-  std::string what;  ///< "sidecar"
-  std::string name = "example";
-  std::string image;  ///< "": tenure:VERSION
+  std::string what;  ///< "sidecar", "controller" or "crds"
+  std::string name;  ///< each "": as it stands in the files of deploy
+  std::string image;
+  std::string store;
 };
 int manifests(const ManifestsOptions& options);
 

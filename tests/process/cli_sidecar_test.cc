@@ -305,6 +305,18 @@ TEST(CliManifests, TakeTheUsersNames) {
   EXPECT_THAT(named.output, HasSubstr("name: web-leader\n"));
 }
 
+TEST(CliManifests, OfTheControllerTakeTheUsersStore) {
+  const Finished plain = finish({"manifests", "controller"});
+  EXPECT_EQ(plain.code, 0);
+  EXPECT_THAT(plain.output, HasSubstr("--store=gs://BUCKET\n"));
+  const Finished filled = finish(
+      {"manifests", "controller", "--store", "gs://locks/eu", "--image", "example.com/tenure:7"});
+  EXPECT_EQ(filled.code, 0);
+  EXPECT_THAT(filled.output, HasSubstr("--store=gs://locks/eu\n"));
+  EXPECT_THAT(filled.output, HasSubstr("image: example.com/tenure:7\n"));
+  EXPECT_THAT(finish({"manifests", "crds"}).output, HasSubstr("kind: MultiClusterLease\n"));
+}
+
 TEST(CliManifests, BadNamesAreRefused) {
   const auto refusal = [](const Words& words) {
     const Finished result = finish(words);
@@ -315,6 +327,10 @@ TEST(CliManifests, BadNamesAreRefused) {
   EXPECT_THAT(refusal({"manifests", "sidecars"}), HasSubstr("tenure manifests sidecar"));
   EXPECT_THAT(refusal({"manifests", "sidecar", "--name", "My_App"}), HasSubstr("--name"));
   EXPECT_THAT(refusal({"manifests", "sidecar", "--image", "a\nkind: b"}), HasSubstr("--image"));
+  EXPECT_THAT(refusal({"manifests", "controller", "--store", "gs://a b"}), HasSubstr("--store"));
+  EXPECT_THAT(refusal({"manifests", "controller", "--store", "bucket"}), HasSubstr("gs://"));
+  EXPECT_THAT(refusal({"manifests", "controller", "--name", "web"}), HasSubstr("no place"));
+  EXPECT_THAT(refusal({"manifests", "sidecar", "--store", "gs://a"}), HasSubstr("no place"));
 }
 
 }  // namespace

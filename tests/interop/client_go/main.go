@@ -1,9 +1,9 @@
-// elector: a candidate for a Lease that is nothing but client-go's leader election, for tests that let Go
-// programs and tenure share a lock. The work that it guards is to say so:
+// elector: a candidate that is nothing but client-go's leader election, for tests that let Go programs and
+// tenure share a lock. What kind of lock that is says lock.go. The work that it guards is to say so:
 //
 //	{"event":"started"}                      the work has begun
 //	{"event":"stopped"}                      the work has ended
-//	{"event":"leader","identity":"somebody"} as seen on the Lease; empty after a release
+//	{"event":"leader","identity":"somebody"} as seen on the lock; empty after a release
 //
 // SIGTERM ends it with 0, the loss of its tenure with 1.
 package main
@@ -22,7 +22,6 @@ import (
 
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/leaderelection"
-	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
 type event struct {
@@ -82,13 +81,13 @@ func printVersions() {
 
 func main() {
 	kubeconfig := flag.String("kubeconfig", "", "file")
-	namespace := flag.String("namespace", "", "of the Lease")
+	namespace := flag.String("namespace", "", "of the lock")
 	lease := flag.String("lease", "", "its name")
 	id := flag.String("id", "", "identity of this candidate")
 	leaseDuration := flag.Duration("lease-duration", 15*time.Second, "")
 	renewDeadline := flag.Duration("renew-deadline", 10*time.Second, "")
 	retryPeriod := flag.Duration("retry-period", 2*time.Second, "")
-	release := flag.Bool("release-on-cancel", false, "blank the Lease at the end")
+	release := flag.Bool("release-on-cancel", false, "give the lock back at the end")
 	version := flag.Bool("version", false, "print the modules in it")
 	flag.Parse()
 	if *version {
@@ -100,8 +99,7 @@ func main() {
 	if err != nil {
 		fail(err)
 	}
-	lock, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, *namespace, *lease,
-		resourcelock.ResourceLockConfig{Identity: *id}, config, *renewDeadline)
+	lock, err := newLock(config, *namespace, *lease, *id, *renewDeadline, *retryPeriod)
 	if err != nil {
 		fail(err)
 	}
