@@ -42,6 +42,11 @@ Elector::Elector(ElectorOptions options, Random& random, const Elector& before)
   view_.holder_epoch = before.view_.holder_epoch;
 }
 
+void Elector::remember(Epoch epoch, Duration held) {
+  highest_epoch_ = std::max(highest_epoch_, epoch);
+  if (!view_.observed) last_held_duration_ = std::max(last_held_duration_, held);
+}
+
 void Elector::step(Now now, Event event, Actions& out) {
   now_.mono = std::max(now_.mono, now.mono);
   now_.wall = now.wall;
@@ -182,7 +187,9 @@ void Elector::observe(Observation&& observation) {
   if (std::exchange(in_doubt_, false) && !changed)
     not_before_ = std::max(not_before_, last_write_sent_ + retry_wait());
   if (!changed) return;  // C1: the countdown goes on
-  if (seen_.kind == Observation::Kind::record)
+  const bool was_current =
+      seen_.kind == Observation::Kind::record && seen_.record.leader_transitions >= highest_epoch_;
+  if (was_current)
     last_held_duration_ = seen_.record.is_free() ? Duration(0) : stated_duration(seen_.record);
   seen_ = std::move(observation);
   seen_at_ = now_.mono;

@@ -137,7 +137,11 @@ class Elector {
   /// one knew of the record, and since when (C1, K4).
   Elector(ElectorOptions options, Random& random, const Elector& before);
 
-  /// The only mutator. `now` never goes back (an earlier one counts as the latest seen). Appends to
+  /// Before the first step: what is known of the lock from elsewhere, should the record be gone or
+  /// old (C1, K4). `held`: somebody held it, with a lease of this duration; 0: nobody did.
+  void remember(Epoch epoch, Duration held);
+
+  /// `now` never goes back (an earlier one counts as the latest seen). Appends to
   /// `out`.
   void step(Now now, Event event, Actions& out);
 

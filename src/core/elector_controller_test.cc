@@ -177,6 +177,17 @@ TEST(ElectorForAController, K4_a_successor_knows_the_epochs_of_a_record_that_is_
       << "an old copy is not gone on with";
 }
 
+TEST(ElectorForAController, K4_what_is_known_from_elsewhere_counts_when_the_record_is_gone) {
+  Stage stage(for_candidate("a"));
+  stage.remember(9, 17s);
+  stage.start();
+  stage.answer();
+  stage.serve_until(17s - 1ns);
+  EXPECT_EQ(stage.count(Kind::write), 0U);
+  stage.serve_until(18s);
+  EXPECT_EQ(stage.last(Kind::write).record.leader_transitions, 10);
+}
+
 TEST(ElectorForAController, ASuccessorTakesNoAnswerToItsPredecessorForItsOwn) {
   Stage stage(for_candidate(""));
   stage.start();

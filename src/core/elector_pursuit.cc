@@ -73,8 +73,11 @@ Instant Elector::free_at() const {
     case Observation::Kind::too_new: return Instant::never();
     case Observation::Kind::record: break;
   }
-  if (seen_.record.is_free() || own_record_stands()) return seen_at_;
-  return seen_at_ + stated_duration(seen_.record);
+  const bool is_free = seen_.record.is_free() || own_record_stands();
+  const Instant free_at = is_free ? seen_at_ : seen_at_ + stated_duration(seen_.record);
+  // An old copy was put in the place of the record: whoever held that one may not know yet.
+  const bool is_old = seen_.record.leader_transitions < highest_epoch_;
+  return is_old ? std::max(free_at, seen_at_ + last_held_duration_) : free_at;
 }
 
 // W4: the earliest instant at which a write keeps its distance from the one that others made last.

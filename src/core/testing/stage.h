@@ -87,6 +87,8 @@ class Stage {
     asked_ = {};
   }
 
+  void remember(Epoch epoch, Duration lease) { elector_->remember(epoch, lease); }
+
   // Time.
   static constexpr Instant at(Duration since_begin) {
     return Instant::from_ns(1'000'000'000'000) + since_begin;
