@@ -32,7 +32,10 @@ struct Candidate {
 struct Condition {
   bool holds = false;
   std::string message;
-  bool operator==(const Condition&) const = default;
+  std::int64_t since_seconds = 0;  ///< of `holds`; 0: unknown. Follows from what came before
+  bool operator==(const Condition& other) const {
+    return holds == other.holds && message == other.message;
+  }
 };
 
 struct LeaseStatus {

@@ -290,21 +290,30 @@ LeaseStatus ClusterLock::wanted(const Member& member) const {
 
 // Sentences without times, so that nothing is written because time passes.
 void ClusterLock::describe(const Member& member, LeaseStatus& status) const {
+  const auto say = [this](Condition& condition, bool holds, std::string message) {
+    if (condition.holds != holds || condition.since_seconds == 0)
+      condition.since_seconds = seconds_of(now_.wall);
+    condition.holds = holds;
+    condition.message = std::move(message);
+  };
   const LeaseView& view = elector_->view();
   const Observation& seen = elector_->observation();
+  const bool usable =
+      seen.kind == Observation::Kind::absent || seen.kind == Observation::Kind::record;
+  const bool held = !view.holder.empty();
   const bool healthy = failures_ < kFailuresThatCount;
-  status.backend_healthy = {healthy, healthy ? "the store answers" : trouble_};
-  status.lock_acquired = {!view.holder.empty(),
-                          view.holder.empty() ? "nobody holds the lock" : "held by " + view.holder};
-  if (seen.kind == Observation::Kind::unreadable || seen.kind == Observation::Kind::too_new)
-    status.lock_acquired.message = "the record in the store cannot be used: " + seen.problem;
+  say(status.backend_healthy, healthy, healthy ? "the store answers" : trouble_);
+  say(status.lock_acquired, held,
+      !usable ? "the record in the store cannot be used: " + seen.problem
+      : held  ? "held by " + view.holder
+              : "nobody holds the lock");
   const bool alive = lives(member);
-  status.candidate_live = {alive, alive ? "its heartbeat moves"
-                                  : member.candidate.identity.empty()
-                                      ? "spec.holderIdentity is blank: no candidate"
-                                      : "spec.renewTime stands still: the candidate is silent"};
-  status.leader = {status.is_leader,
-                   status.is_leader ? "this candidate leads" : "it does not lead"};
+  say(status.candidate_live, alive,
+      alive                               ? "its heartbeat moves"
+      : member.candidate.identity.empty() ? "spec.holderIdentity is blank: no candidate"
+                                          : "spec.renewTime stands still: the candidate is silent");
+  say(status.leader, status.is_leader,
+      status.is_leader ? "this candidate leads" : "this candidate does not lead");
 }
 
 void ClusterLock::write_statuses() {
