@@ -12,6 +12,7 @@
 #include "cli/listening.h"
 #include "cli/run_log.h"
 #include "cli/session.h"
+#include "controller/lease_events.h"
 #include "core/bounded_json.h"
 #include "elect/defaults.h"
 #include "elect/driver.h"
@@ -30,20 +31,35 @@ constexpr const char* kReplicaLock = "tenure-controller";
 constexpr Settings kReplicaSettings{
     .lease_duration = seconds(6), .renew_deadline = seconds(4), .retry_period = seconds(1)};
 
+struct Parts {
+  Loop& loop;
+  const RunLog& log;
+  kube::Client& client;
+  Store& store;
+  ControllerHealth& health;
+  std::function<void()>& on_signal;
+};
+
 class Observer final : public controller::ControllerObserver {
  public:
-  Observer(const RunLog& log, ControllerHealth& health) : log_(log), health_(health) {}
+  Observer(const Parts& parts, const std::string& cluster)
+      : log_(parts.log),
+        health_(parts.health),
+        events_(parts.loop, parts.client, cluster,
+                [this](const std::string& what) { log_.warning("event", 0, what); }) {}
 
   void became_leader(const controller::LeaseObject& object, Epoch epoch) override {
     log_.info("leading", epoch,
               fmt::format("{} became leader of {}/{}", object.candidate.identity, object.name_space,
                           object.lock));
   }
-  void stopped_leading(const controller::LeaseObject& object, Epoch epoch,
-                       StopReason reason) override {
-    log_.warning("lost", epoch,
-                 fmt::format("the candidate of {}/{} stopped leading: {}", object.name_space,
-                             object.candidate.name, explain(reason)));
+  void stopped_leading(const controller::LeaseObject& object, const std::string& identity,
+                       Epoch epoch, StopReason reason) override {
+    const std::string what = identity + " stopped leading";
+    if (!object.uid.empty()) events_.record(object, what);
+    log_.warning(
+        "lost", epoch,
+        fmt::format("{} of {}/{}: {}", what, object.name_space, object.lock, explain(reason)));
   }
   void reported(const std::string& lock, Action::Note note, const std::string& detail) override {
     std::string text = fmt::format("lock {}: {}", lock, explain(note));
@@ -68,6 +84,7 @@ class Observer final : public controller::ControllerObserver {
  private:
   const RunLog& log_;
   ControllerHealth& health_;
+  controller::LeaseEvents events_;
   std::string last_report_;
 };
 
@@ -176,17 +193,8 @@ std::optional<std::string> ask_for_cluster(Loop& loop, kube::Client& client, con
   return uid;
 }
 
-struct Parts {
-  Loop& loop;
-  const RunLog& log;
-  kube::Client& client;
-  Store& store;
-  ControllerHealth& health;
-  std::function<void()>& on_signal;
-};
-
 void work_alone(const Parts& parts, const std::string& cluster) {
-  Observer observer(parts.log, parts.health);
+  Observer observer(parts, cluster);
   const controller::Controller controller(
       {.loop = parts.loop, .client = parts.client, .store = parts.store, .observer = observer},
       {.cluster = cluster});
@@ -200,7 +208,7 @@ int work_with_replicas(const ControllerOptions& o, const Parts& parts, const std
   if (!replicas) return fail(replicas.error());
   const auto timing = check(kReplicaSettings, (*replicas)->traits());
   if (!timing) return fail(timing.error(), kExitFailure);
-  Observer observer(parts.log, parts.health);
+  Observer observer(parts, cluster);
   ReplicaWork work(parts.loop, [&] {
     return std::make_unique<controller::Controller>(
         controller::Controller::Parts{

@@ -151,6 +151,7 @@ void ClusterLock::obey(const tenure::Action& action) {
 void ClusterLock::work_is_to_stop(const tenure::Action& action) {
   emit({.kind = Action::Kind::stopped_leading,
         .name = standing_,
+        .identity = identity_,
         .epoch = action.epoch,
         .reason = action.reason});
   const LeaderElectionRecord& record = elector_->observation().record;
@@ -227,6 +228,7 @@ void ClusterLock::choose() {
   } else if (candidate == nullptr) {
     withdraw(candidate_has_stopped());
   } else if (!lives(*candidate)) {
+    members_.at(standing_).moved = false;  // until the next heartbeat
     withdraw(now_.mono);
   }
 }

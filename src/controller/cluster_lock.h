@@ -74,6 +74,7 @@ class ClusterLock {
     };
     Kind kind = Kind::read;
     std::string name{};
+    std::string identity{};  ///< became_leader, stopped_leading
     OpId op = 0;
     bool durable = false;
     Epoch epoch = 0;

@@ -93,6 +93,7 @@ LeaseObject Controller::object_of(const Lock& lock, const std::string& name) con
     if (auto decoded = decode_lease_object(object->json)) return *std::move(decoded);
   LeaseObject gone;
   gone.name_space = lock.name_space;
+  gone.lock = lock.name.substr(lock.name_space.size() + 1);
   gone.candidate.name = name;
   return gone;
 }
@@ -131,7 +132,8 @@ void Controller::perform(Lock& lock, const ClusterLock::Action& action) {
     case Kind::became_leader:
       return observer.became_leader(object_of(lock, action.name), action.epoch);
     case Kind::stopped_leading:
-      return observer.stopped_leading(object_of(lock, action.name), action.epoch, action.reason);
+      return observer.stopped_leading(object_of(lock, action.name), action.identity, action.epoch,
+                                      action.reason);
     case Kind::report: return observer.reported(lock.name, action.note, lock.detail);
     case Kind::rival: return observer.has_rival(lock.name);
   }

@@ -30,7 +30,9 @@ class ControllerObserver {
  public:
   virtual ~ControllerObserver() = default;
   virtual void became_leader(const LeaseObject&, Epoch) {}
-  virtual void stopped_leading(const LeaseObject&, Epoch, StopReason) {}
+  /// `identity` was leader; the object may name another one by now, or be gone (no uid).
+  virtual void stopped_leading(const LeaseObject&, const std::string& /*identity*/, Epoch,
+                               StopReason) {}
   /// Something a person should hear; `detail` is the store's own words.
   virtual void reported(const std::string& /*lock*/, tenure::Action::Note,
                         const std::string& /*detail*/) {}
