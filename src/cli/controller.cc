@@ -49,17 +49,16 @@ class Observer final : public controller::ControllerObserver {
                 [this](const std::string& what) { log_.warning("event", 0, what); }) {}
 
   void became_leader(const controller::LeaseObject& object, Epoch epoch) override {
-    log_.info("leading", epoch,
-              fmt::format("{} became leader of {}/{}", object.candidate.identity, object.name_space,
-                          object.lock));
+    const std::string what = object.candidate.identity + " became leader";
+    events_.record(object, what);
+    log_.info("leading", epoch, fmt::format("{} of {}/{}", what, object.name_space, object.lock));
   }
   void stopped_leading(const controller::LeaseObject& object, const std::string& identity,
-                       Epoch epoch, StopReason reason) override {
+                       Epoch epoch, const std::string& why) override {
     const std::string what = identity + " stopped leading";
     if (!object.uid.empty()) events_.record(object, what);
-    log_.warning(
-        "lost", epoch,
-        fmt::format("{} of {}/{}: {}", what, object.name_space, object.lock, explain(reason)));
+    log_.warning("lost", epoch,
+                 fmt::format("{} of {}/{}: {}", what, object.name_space, object.lock, why));
   }
   void reported(const std::string& lock, Action::Note note, const std::string& detail) override {
     std::string text = fmt::format("lock {}: {}", lock, explain(note));

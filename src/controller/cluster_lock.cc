@@ -13,6 +13,21 @@ std::int64_t seconds_of(WallTime time) {
   return std::chrono::floor<std::chrono::seconds>(time - WallTime::from_ns(0)).count();
 }
 
+const char* explain(StopReason reason) {
+  switch (reason) {
+    case StopReason::renew_deadline: return "the store could not be reached in time";
+    case StopReason::superseded: return "somebody else has the lock";
+    case StopReason::record_lost: return "the record in the store is gone or damaged";
+    case StopReason::clock_anomaly: return "this machine stood still";
+    case StopReason::resigned: return "it was asked to resign";
+    case StopReason::none:
+    case StopReason::stop_requested:
+    case StopReason::work_ended:
+    case StopReason::work_failed: return to_string(reason);
+  }
+  return "?";
+}
+
 bool same_heartbeat(const Candidate& a, const Candidate& b) {
   return a.identity == b.identity && a.renew_time == b.renew_time && a.generation == b.generation;
 }
@@ -153,7 +168,7 @@ void ClusterLock::work_is_to_stop(const tenure::Action& action) {
         .name = standing_,
         .identity = identity_,
         .epoch = action.epoch,
-        .reason = action.reason});
+        .why = action.reason == StopReason::stop_requested ? why_ : explain(action.reason)});
   const LeaderElectionRecord& record = elector_->observation().record;
   const bool lost =
       action.reason == StopReason::superseded || action.reason == StopReason::record_lost;
@@ -220,16 +235,16 @@ void ClusterLock::choose() {
   const Member* candidate = standing();
   const auto found = members_.find(standing_);
   const bool said_so = found != members_.end() && found->second.candidate.identity.empty();
-  if (said_so) return withdraw(now_.mono);
+  if (said_so) return withdraw(now_.mono, "it gave the lock back");
   // What another controller of this cluster may have acknowledged is not given back.
   if (now_.mono < set_aside_until_) return look_on();
   if (elector_->view().role == Role::contending) {
     if (best() != candidate) look_on();
   } else if (candidate == nullptr) {
-    withdraw(candidate_has_stopped());
+    withdraw(candidate_has_stopped(), "its object is gone or names another candidate");
   } else if (!lives(*candidate)) {
     members_.at(standing_).moved = false;  // until the next heartbeat
-    withdraw(now_.mono);
+    withdraw(now_.mono, "its heartbeat has stopped");
   }
 }
 
@@ -241,8 +256,9 @@ void ClusterLock::stand(const Member& member) {
   tell(event::Start{});
 }
 
-void ClusterLock::withdraw(Instant work_ends) {
+void ClusterLock::withdraw(Instant work_ends, const char* why) {
   withdrawn_ = true;
+  why_ = why;
   const Role role = elector_->view().role;
   if (role == Role::leading || role == Role::stopping) work_ends_ = std::min(work_ends_, work_ends);
   tell(event::Stop{});

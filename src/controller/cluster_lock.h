@@ -80,7 +80,7 @@ class ClusterLock {
     Epoch epoch = 0;
     Instant deadline{};
     tenure::Action::Note note = tenure::Action::Note::none;
-    StopReason reason = StopReason::none;
+    std::string why{};  ///< stopped_leading
   };
 
   ClusterLock(Options options, Random& random);
@@ -138,7 +138,7 @@ class ClusterLock {
   // candidates
   void choose();
   void stand(const Member& member);
-  void withdraw(Instant work_ends);
+  void withdraw(Instant work_ends, const char* why);
   [[nodiscard]] const Member* standing() const;
   [[nodiscard]] const Member* best() const;
   [[nodiscard]] Instant dies_at(const Member& member) const;
@@ -167,6 +167,7 @@ class ClusterLock {
   std::string standing_;    // the object's name
   std::string identity_;    // in whose name the elector contends; empty: it only looks
   bool withdrawn_ = false;  // it was told to stop
+  const char* why_ = "";    // when it was
   Instant work_ends_ =
       Instant::never();  // the candidate has stopped then; while that is waited for
   Instant acknowledged_at_;

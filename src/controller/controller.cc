@@ -133,7 +133,7 @@ void Controller::perform(Lock& lock, const ClusterLock::Action& action) {
       return observer.became_leader(object_of(lock, action.name), action.epoch);
     case Kind::stopped_leading:
       return observer.stopped_leading(object_of(lock, action.name), action.identity, action.epoch,
-                                      action.reason);
+                                      action.why);
     case Kind::report: return observer.reported(lock.name, action.note, lock.detail);
     case Kind::rival: return observer.has_rival(lock.name);
   }

@@ -32,7 +32,7 @@ class ControllerObserver {
   virtual void became_leader(const LeaseObject&, Epoch) {}
   /// `identity` was leader; the object may name another one by now, or be gone (no uid).
   virtual void stopped_leading(const LeaseObject&, const std::string& /*identity*/, Epoch,
-                               StopReason) {}
+                               const std::string& /*why*/) {}
   /// Something a person should hear; `detail` is the store's own words.
   virtual void reported(const std::string& /*lock*/, tenure::Action::Note,
                         const std::string& /*detail*/) {}

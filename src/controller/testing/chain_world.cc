@@ -322,8 +322,7 @@ void ChainWorld::perform(Controller& controller, const ClusterLock::Action& acti
       return;
     }
     case Kind::stopped_leading:
-      return say("the controller of " + controller.cluster->name +
-                 " holds no more: " + to_string(action.reason));
+      return say("the controller of " + controller.cluster->name + " holds no more: " + action.why);
     case Kind::report:
       return say("the controller of " + controller.cluster->name + " reports " +
                  to_string(action.note));
