@@ -38,6 +38,7 @@ struct LeaderElectionRecord {
   std::string holder_identity;  ///< empty: the lock is free
   std::int64_t lease_duration_seconds =
       0;                  ///< how long others must see the record unchanged before they may take it
+  Duration grace{0};      ///< and how much longer, in milliseconds: a controller's
   WallTime acquire_time;  ///< information only
   WallTime renew_time;    ///< information only
   Epoch leader_transitions = 0;  ///< the epoch

@@ -74,6 +74,19 @@ struct SidecarOptions {
 };
 int sidecar(const SidecarOptions& options);
 
+struct ControllerOptions {
+  std::string store;       ///< URL
+  std::string gcs_bucket;  ///< the same as gs://BUCKET
+  std::string cluster;     ///< "" is the UID of the namespace kube-system
+  std::string kubeconfig;  ///< "" is where kubectl looks
+  std::string context;
+  std::string health_address = ":8081";
+  bool leader_elect = false;
+  LogFormat log = LogFormat::text;
+  bool quiet = false;
+};
+int controller(const ControllerOptions& options);
+
 struct ManifestsOptions {
   std::string what;  ///< "sidecar", "controller" or "crds"
   std::string name;  ///< each "": as it stands in the files of deploy

@@ -154,6 +154,7 @@ struct AllOptions {
   DoctorOptions doctor;
   ResignOptions resign;
   SidecarOptions sidecar;
+  ControllerOptions controller;
   ManifestsOptions manifests;
   SimulateOptions simulate;
   VersionOptions version;
@@ -249,6 +250,28 @@ void declare_sidecar(CLI::App& app, SidecarOptions& o, Command& selected) {
       "Example:\n"
       "  tenure sidecar --id=$(POD_NAME) --lease-name=example --namespace=default");
   d.then(selected, [&o] { return sidecar(o); });
+}
+
+void declare_controller(CLI::App& app, ControllerOptions& o, Command& selected) {
+  Declared d(app, "controller", "Hold locks for the MultiClusterLeases of one cluster");
+  d.text("--store", o.store, "URL", "Where the locks are: gs://BUCKET, the same in all clusters");
+  d.text("--gcs-bucket", o.gcs_bucket, "NAME", "The same as --store=gs://NAME");
+  d.text("--cluster", o.cluster, "NAME",
+         "Unlike that of any other cluster [the UID of the namespace kube-system]");
+  d.text("--kubeconfig", o.kubeconfig, "FILE", "How to reach the cluster, outside of a Pod");
+  d.text("--context", o.context, "NAME", "Of the kubeconfig [its current one]");
+  d.text("--health-addr", o.health_address, "HOST:PORT",
+         "Where /healthz and /readyz are [:8081, all addresses]");
+  d.toggle("--leader-elect", o.leader_elect, "One of several replicas works, the others wait");
+  d.choice("--log", o.log, kLogFormats, "How status lines are written to standard error");
+  d.toggle("-q,--quiet", o.quiet, "Print only errors");
+  d.footer(
+      "Applications use MultiClusterLeases as with "
+      "github.com/gke-labs/multicluster-leader-election.\n"
+      "Ending a controller gives nothing back: the next one goes on within the lease.\n\n"
+      "Example:\n"
+      "  tenure controller --store=gs://my-locks --leader-elect");
+  d.then(selected, [&o] { return controller(o); });
 }
 
 void declare_simulate(CLI::App& app, SimulateOptions& o, Command& selected) {
@@ -402,6 +425,7 @@ struct CommandLine {
     declare_resign(app, options.resign, selected);
     declare_doctor(app, options.doctor, selected);
     declare_sidecar(app, options.sidecar, selected);
+    declare_controller(app, options.controller, selected);
     declare_manifests(app, options.manifests, selected);
     declare_simulate(app, options.simulate, selected);
     declare_small(app, options, selected);

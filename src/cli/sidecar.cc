@@ -1,12 +1,12 @@
 #include <fmt/format.h>
 
-#include <charconv>
 #include <csignal>
 #include <utility>
 
 #include "base/duration.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/listening.h"
 #include "cli/run_log.h"
 #include "cli/session.h"
 #include "cli/sidecar_kubernetes.h"
@@ -123,20 +123,6 @@ Status complete(SidecarOptions& o) {
     if (!settings.retry_period) settings.retry_period = seconds(1);
   }
   return {};
-}
-
-/// ":4040", "127.0.0.1:4040" or "[::1]:4040".
-Result<HttpServer::Options> listening_options(const std::string& address) {
-  const std::size_t colon = address.rfind(':');
-  HttpServer::Options options;
-  if (colon != std::string::npos) {
-    options.address = colon == 0 ? "::" : address.substr(0, colon);
-    const char* const end = address.data() + address.size();
-    const auto [stopped, error] = std::from_chars(address.data() + colon + 1, end, options.port);
-    if (error == std::errc() && stopped == end) return options;
-  }
-  return failure(ErrorCode::invalid_argument, in_quotes(address) + " is no address to listen at",
-                 "write it as :4040 or 127.0.0.1:4040");
 }
 
 struct Parts {

@@ -6,10 +6,6 @@
 namespace tenure {
 namespace {
 
-// Bounds what a lost store can make an elector remember. Forgetting the oldest is safe: an unknown
-// own write counts as somebody else's (H6).
-constexpr std::size_t kMostUnsettled = 64;
-
 // A record's duration is honoured, but a damaged one must not overflow a clock.
 constexpr std::int64_t kLongestHonouredSeconds = 10LL * 365 * 24 * 3600;
 
@@ -20,16 +16,35 @@ constexpr Duration kServerTimeSlack = std::chrono::seconds(2);
 // clock is set right does not stay suspicious for ever.
 constexpr Duration kClockBase = std::chrono::minutes(2);
 
-Duration stated_duration(const LeaderElectionRecord& record, Duration own) {
-  if (record.lease_duration_seconds <= 0) return own;
-  return std::chrono::seconds(std::min(record.lease_duration_seconds, kLongestHonouredSeconds));
-}
-
 }  // namespace
 
 Elector::Elector(ElectorOptions options, Random& random)
     : options_(std::move(options)), random_(random) {
   unsettled_.reserve(4);
+}
+
+Elector::Elector(ElectorOptions options, Random& random, const Elector& before)
+    : Elector(std::move(options), random) {
+  last_op_ = before.last_op_;  // so that no answer to it is taken for ours
+  last_write_sent_ = before.last_write_sent_;
+  written_once_ = before.written_once_;
+  seen_ = before.seen_;
+  seen_at_ = before.seen_at_;
+  looked_at_ = before.looked_at_;
+  next_look_ = before.next_look_;
+  last_held_duration_ = before.last_held_duration_;
+  highest_epoch_ = before.highest_epoch_;
+  settled_id_ = before.settled_id_;
+  must_read_ = before.must_read_ || before.op_.kind != OpKind::none || !before.unsettled_.empty();
+  not_before_ = before.not_before_;
+  view_.observed = before.view_.observed;
+  view_.holder = before.view_.holder;
+  view_.holder_epoch = before.view_.holder_epoch;
+}
+
+void Elector::remember(Epoch epoch, Duration held) {
+  highest_epoch_ = std::max(highest_epoch_, epoch);
+  if (!view_.observed) last_held_duration_ = std::max(last_held_duration_, held);
 }
 
 void Elector::step(Now now, Event event, Actions& out) {
@@ -111,6 +126,10 @@ void Elector::on(const event::Resign&) {
   if (view_.role == Role::leading) end_tenure(StopReason::resigned);
 }
 
+void Elector::on(const event::Renew&) {
+  if (view_.role == Role::leading) next_renewal_ = std::min(next_renewal_, now_.mono);
+}
+
 void Elector::on(const event::Stop&) {
   stop_requested_ = true;
   switch (view_.role) {
@@ -140,6 +159,23 @@ bool Elector::own_record_stands() const {
   return seen_.kind == Observation::Kind::record && !seen_.record.is_free() && own(seen_.record);
 }
 
+// K1, and K4: a record with a lower epoch than one that was seen is an old copy. One that states no
+// cluster was written by a controller that states none.
+bool Elector::may_adopt() const {
+  const LeaderElectionRecord& record = seen_.record;
+  return options_.adopt && seen_.kind == Observation::Kind::record && !own(record) &&
+         record.holder_identity == options_.identity && record.leader_transitions > 0 &&
+         record.leader_transitions == highest_epoch_ &&
+         (record.cluster == options_.cluster ||
+          (record.cluster.empty() && !record.write_id.present()));
+}
+
+Duration Elector::stated_duration(const LeaderElectionRecord& record) const {
+  if (record.lease_duration_seconds <= 0) return options_.timing.lease_duration;
+  return std::chrono::seconds(std::min(record.lease_duration_seconds, kLongestHonouredSeconds)) +
+         record.grace;
+}
+
 void Elector::observe(Observation&& observation) {
   const bool first = !view_.observed;
   view_.observed = true;
@@ -151,10 +187,10 @@ void Elector::observe(Observation&& observation) {
   if (std::exchange(in_doubt_, false) && !changed)
     not_before_ = std::max(not_before_, last_write_sent_ + retry_wait());
   if (!changed) return;  // C1: the countdown goes on
-  if (seen_.kind == Observation::Kind::record)
-    last_held_duration_ = seen_.record.is_free()
-                              ? Duration(0)
-                              : stated_duration(seen_.record, options_.timing.lease_duration);
+  const bool was_current =
+      seen_.kind == Observation::Kind::record && seen_.record.leader_transitions >= highest_epoch_;
+  if (was_current)
+    last_held_duration_ = seen_.record.is_free() ? Duration(0) : stated_duration(seen_.record);
   seen_ = std::move(observation);
   seen_at_ = now_.mono;
   take_over_at_ = Instant::never();
@@ -199,20 +235,20 @@ void Elector::settle(const SentWrite& write) {
   unsettled_.clear();
   highest_epoch_ = std::max(highest_epoch_, write.epoch);
   take_over_at_ = Instant::never();
-  if (write.kind == OpKind::acquire) adopt(write);
+  if (write.kind == OpKind::acquire || write.kind == OpKind::adopt) win(write);
   if (write.kind == OpKind::renew && view_.role == Role::leading) {
     view_.valid_until =
         std::max(view_.valid_until, write.sent_at + options_.timing.renew_deadline);  // H1
     view_.hard_deadline =
         std::max(view_.hard_deadline, write.sent_at + options_.timing.hard_deadline);
-    next_renewal_ = write.sent_at + renewal_wait();
+    next_renewal_ = options_.renew_on_request ? Instant::never() : write.sent_at + renewal_wait();
   }
   publish_holder();
 }
 
 // An acquisition landed. If its validity is over already, the record is merely an own one that may
 // be taken again at once.
-void Elector::adopt(const SentWrite& write) {
+void Elector::win(const SentWrite& write) {
   if (view_.role != Role::contending) return;
   if (now_.mono < write.sent_at + options_.timing.renew_deadline) begin_tenure(write);
 }
@@ -273,202 +309,6 @@ void Elector::wake_by(Instant when) {
   wake_at_ = std::min(wake_at_, when);
 }
 
-Duration Elector::retry_wait() {
-  const Duration base = view_.role == Role::contending
-                            ? options_.retry_period
-                            : std::min(options_.retry_period, options_.timing.renew_deadline / 6);
-  return random_.between(base - base / 5, base + base / 5);
-}
-
-void Elector::backed_off(Duration at_least) {
-  // From the sending: the time that the store took to fail is not added to every attempt.
-  not_before_ = std::max(now_.mono + at_least, op_.sent_at + retry_wait());
-}
-
-// A little more than the retry period, and never in step with other holders. Failed renewals are
-// repeated sooner than that.
-Duration Elector::renewal_wait() {
-  const Duration p = options_.timing.renew_interval;
-  return random_.between(p * 11 / 10, p * 14 / 10);
-}
-
-// How long to wait before looking again. Without a watch a candidate looks when the next renewal is
-// due and then often, so that its countdown starts close after the holder's last renewal; a holder
-// that is late is looked at calmly.
-Duration Elector::poll_interval(bool changed, Duration since_last_look) {
-  const Duration p = options_.retry_period;
-  if (options_.store.watch)
-    return std::max(p, options_.timing.lease_duration / 2);  // only against missed news
-  if (changed) return std::max(p * 11 / 10 - since_last_look, p / 6);
-  if (now_.mono < seen_at_ + p * 7 / 5) return p / 6;
-  return random_.between(p / 2, p);
-}
-
-// -------------------------------------------------------------------------------------------------
-// what to do next
-
-void Elector::pursue() {
-  wake_at_ = op_.kind == OpKind::none ? Instant::never() : op_.deadline;
-  switch (view_.role) {
-    case Role::contending: pursue_contending(); break;
-    case Role::leading: pursue_leading(); break;
-    case Role::releasing: pursue_releasing(); break;
-    case Role::stopping:
-      if (!killed_) wake_by(view_.hard_deadline);
-      break;
-    case Role::idle:
-    case Role::done: break;
-  }
-}
-
-// C1. never(): not before something changes.
-Instant Elector::free_at() const {
-  switch (seen_.kind) {
-    case Observation::Kind::absent: return seen_at_ + last_held_duration_;
-    // Its epoch is lost, and a remembered one may be old: an operator decides.
-    case Observation::Kind::unreadable:
-    case Observation::Kind::too_new: return Instant::never();
-    case Observation::Kind::record: break;
-  }
-  if (seen_.record.is_free() || own_record_stands()) return seen_at_;
-  return seen_at_ + stated_duration(seen_.record, options_.timing.lease_duration);
-}
-
-// W4: the earliest instant at which a write keeps its distance from the one that others made last.
-Instant Elector::clear_of_other_writes() const {
-  const bool somebody_wrote = seen_.kind == Observation::Kind::record;
-  return somebody_wrote ? seen_at_ + options_.store.min_write_interval : seen_at_;
-}
-
-void Elector::pursue_contending() {
-  if (op_.kind != OpKind::none) return;
-  const bool look = !view_.observed || must_read_ || now_.mono >= next_look_;
-  if (look) {
-    if (now_.mono >= not_before_) return read();
-    return wake_by(not_before_);
-  }
-  wake_by(next_look_);
-
-  Instant when = std::max({free_at(), contend_after_, not_before_});
-  // W4: spread a herd, and look before writing.
-  const bool limited = options_.store.min_write_interval > Duration(0);
-  if (limited) {
-    if (take_over_at_.is_never() && !when.is_never())
-      take_over_at_ = std::max(when, clear_of_other_writes()) +
-                      random_.between(Duration(0), options_.store.min_write_interval);
-    when = std::max(when, take_over_at_);
-    if (written_once_) when = std::max(when, last_write_sent_ + options_.store.min_write_interval);
-  }
-  if (now_.mono < when) return wake_by(when);
-  if (limited && looked_at_ < when) return read();
-
-  const bool foreign = seen_.kind == Observation::Kind::record && !seen_.record.is_free() &&
-                       !seen_.record.write_id.present();
-  if (foreign) {  // C2: its own claim, on the wall clock, counts as well
-    const WallTime claim =
-        seen_.record.renew_time + stated_duration(seen_.record, options_.timing.lease_duration);
-    if (now_.wall <= claim)
-      return wake_by(now_.mono + std::min(claim - now_.wall, options_.retry_period) + Duration(1));
-  }
-  if (highest_epoch_ >= kMaxEpoch) {
-    report(Action::Note::epoch_exhausted);
-    not_before_ = now_.mono + options_.timing.lease_duration;
-    return wake_by(not_before_);
-  }
-  write(OpKind::acquire);
-}
-
-void Elector::pursue_leading() {
-  wake_by(view_.valid_until);
-  if (op_.kind != OpKind::none) return;
-  if (now_.mono < not_before_) return wake_by(not_before_);
-  // News alone does not hold up a renewal that is due: its own conflict would tell the same.
-  if (must_read_ && (!unsettled_.empty() || now_.mono < next_renewal_)) return read();
-  Instant when = next_renewal_;
-  if (written_once_) when = std::max(when, last_write_sent_ + options_.store.min_write_interval);
-  if (now_.mono < when) return wake_by(when);
-  write(OpKind::renew);
-}
-
-void Elector::pursue_releasing() {
-  if (now_.mono >= give_up_release_) {
-    if (own_record_stands() || !unsettled_.empty()) report(Action::Note::release_failed);
-    return finish_release();
-  }
-  if (unsettled_.empty() && !own_record_stands()) return finish_release();
-  wake_by(give_up_release_);
-  if (op_.kind != OpKind::none) return;
-  const bool unclear = must_read_;
-  if (!unclear && !own_record_stands()) {  // an unclear acquisition may land yet
-    must_read_ = true;
-    not_before_ = now_.mono + retry_wait();
-    return wake_by(not_before_);
-  }
-  Instant when = not_before_;
-  if (!unclear && written_once_)
-    when = std::max(when, last_write_sent_ + options_.store.min_write_interval);
-  if (now_.mono < when) return wake_by(when);
-  if (unclear) return read();
-  write(OpKind::release);
-}
-
-void Elector::read() {
-  must_read_ = false;
-  op_ = {.kind = OpKind::read,
-         .id = ++last_op_,
-         .sent_at = now_.mono,
-         .deadline = now_.mono + options_.timing.request_timeout};
-  wake_by(op_.deadline);
-  emit({.kind = Action::Kind::read, .op = op_.id, .deadline = op_.deadline});
-}
-
-void Elector::write(OpKind kind) {
-  if (seen_.kind == Observation::Kind::record) {
-    outgoing_ = seen_.record;  // keeps what others put there
-  } else {
-    outgoing_ = {};
-  }
-  outgoing_.format = kRecordFormat;
-  outgoing_.write_id = random_.write_id();  // W1, W5
-  outgoing_.renew_time = now_.wall;
-  outgoing_.resign_epoch = 0;
-  switch (kind) {
-    case OpKind::acquire:
-      outgoing_.holder_identity = options_.identity;
-      outgoing_.cluster = options_.cluster;
-      outgoing_.lease_duration_seconds =
-          std::chrono::duration_cast<std::chrono::seconds>(options_.timing.lease_duration).count();
-      outgoing_.acquire_time = now_.wall;
-      outgoing_.leader_transitions = highest_epoch_ + 1;
-      outgoing_.preferred_holder.clear();
-      break;
-    case OpKind::release:  // H5: blanked, never deleted, the epoch kept
-      outgoing_.holder_identity.clear();
-      outgoing_.lease_duration_seconds = 1;
-      outgoing_.acquire_time = now_.wall;
-      break;
-    case OpKind::renew:
-    case OpKind::read:
-    case OpKind::none: break;
-  }
-  op_ = {.kind = kind,
-         .id = ++last_op_,
-         .sent_at = now_.mono,
-         .deadline = now_.mono + options_.timing.request_timeout,
-         .write_id = outgoing_.write_id,
-         .epoch = outgoing_.leader_transitions};
-  if (unsettled_.size() >= kMostUnsettled) unsettled_.erase(unsettled_.begin());
-  unsettled_.push_back({kind, op_.write_id, op_.sent_at, op_.epoch});
-  last_write_sent_ = now_.mono;
-  written_once_ = true;
-  wake_by(op_.deadline);
-  emit({.kind = Action::Kind::write,
-        .durable = kind == OpKind::acquire,
-        .op = op_.id,
-        .epoch = op_.epoch,
-        .deadline = op_.deadline});
-}
-
 // ---------------------------------------------------------------------------------------------------------
 // tenures
 
@@ -477,7 +317,7 @@ void Elector::begin_tenure(const SentWrite& write) {
   view_.epoch = write.epoch;
   view_.valid_until = write.sent_at + options_.timing.renew_deadline;  // H1
   view_.hard_deadline = write.sent_at + options_.timing.hard_deadline;
-  next_renewal_ = write.sent_at + renewal_wait();
+  next_renewal_ = options_.renew_on_request ? Instant::never() : write.sent_at + renewal_wait();
   stop_reason_ = StopReason::none;
   killed_ = false;
   emit({.kind = Action::Kind::start_work, .epoch = view_.epoch, .deadline = view_.hard_deadline});
@@ -523,72 +363,6 @@ void Elector::finish_release() {
 
 void Elector::report(Action::Note note) {
   emit({.kind = Action::Kind::report, .note = note});
-}
-
-// -----------------------------------------------------------------------------------------------------------
-// names
-
-const char* to_string(Role role) {
-  switch (role) {
-    case Role::idle: return "idle";
-    case Role::contending: return "contending";
-    case Role::leading: return "leading";
-    case Role::stopping: return "stopping";
-    case Role::releasing: return "releasing";
-    case Role::done: return "done";
-  }
-  return "?";
-}
-
-const char* to_string(StopReason reason) {
-  switch (reason) {
-    case StopReason::none: return "none";
-    case StopReason::stop_requested: return "stop_requested";
-    case StopReason::resigned: return "resigned";
-    case StopReason::renew_deadline: return "renew_deadline";
-    case StopReason::superseded: return "superseded";
-    case StopReason::record_lost: return "record_lost";
-    case StopReason::clock_anomaly: return "clock_anomaly";
-    case StopReason::work_ended: return "work_ended";
-    case StopReason::work_failed: return "work_failed";
-  }
-  return "?";
-}
-
-const char* to_string(WriteOutcome outcome) {
-  switch (outcome) {
-    case WriteOutcome::applied: return "applied";
-    case WriteOutcome::conflict: return "conflict";
-    case WriteOutcome::rejected: return "rejected";
-    case WriteOutcome::throttled: return "throttled";
-    case WriteOutcome::unknown: return "unknown";
-  }
-  return "?";
-}
-
-const char* to_string(ReadOutcome outcome) {
-  switch (outcome) {
-    case ReadOutcome::ok: return "ok";
-    case ReadOutcome::rejected: return "rejected";
-    case ReadOutcome::throttled: return "throttled";
-    case ReadOutcome::unknown: return "unknown";
-  }
-  return "?";
-}
-
-const char* to_string(Action::Note note) {
-  switch (note) {
-    case Action::Note::none: return "none";
-    case Action::Note::store_rejected: return "store_rejected";
-    case Action::Note::store_unreachable: return "store_unreachable";
-    case Action::Note::store_throttled: return "store_throttled";
-    case Action::Note::clock_anomaly: return "clock_anomaly";
-    case Action::Note::record_unreadable: return "record_unreadable";
-    case Action::Note::record_too_new: return "record_too_new";
-    case Action::Note::epoch_exhausted: return "epoch_exhausted";
-    case Action::Note::release_failed: return "release_failed";
-  }
-  return "?";
 }
 
 }  // namespace tenure

@@ -54,12 +54,15 @@ struct WorkFinished {
 };
 /// Hand over and contend again after a pause that lets another candidate win.
 struct Resign {};
+/// Renew now; for ElectorOptions::renew_on_request.
+struct Renew {};
 /// Stop the work, release, and be done.
 struct Stop {};
 }  // namespace event
 
-using Event = std::variant<event::Start, event::Tick, event::ReadDone, event::WriteDone,
-                           event::Changed, event::WorkFinished, event::Resign, event::Stop>;
+using Event =
+    std::variant<event::Start, event::Tick, event::ReadDone, event::WriteDone, event::Changed,
+                 event::WorkFinished, event::Resign, event::Renew, event::Stop>;
 
 struct Action {
   enum class Kind : std::uint8_t {
@@ -110,20 +113,35 @@ class Actions {
 };
 
 struct ElectorOptions {
-  std::string identity;  ///< not empty; unique among candidates, though nothing breaks if it is not
+  /// Unique among candidates, though nothing breaks if it is not. Empty: only look, for ever.
+  std::string identity;
   std::string cluster;
   Timing timing;  ///< from check()
   Duration retry_period{};
   StoreTraits store;
   int clock_rate_tolerance_percent = 10;
   bool contend_again = true;  ///< after a loss; false: one tenure at most
+
+  // For a controller, which holds on behalf of a candidate of its own cluster.
+  Duration grace{0};              ///< that others must wait beyond the lease duration
+  bool renew_on_request = false;  ///< renewals go out at event::Renew, not by themselves
+  /// K1: go on with a record that names `identity` and `cluster`, though it was written by another
+  /// process: a controller that runs no more.
+  bool adopt = false;
 };
 
 class Elector {
  public:
   Elector(ElectorOptions options, Random& random);
+  /// One that goes on where another for the same lock has ended, or only looked: it knows what that
+  /// one knew of the record, and since when (C1, K4).
+  Elector(ElectorOptions options, Random& random, const Elector& before);
 
-  /// The only mutator. `now` never goes back (an earlier one counts as the latest seen). Appends to
+  /// Before the first step: what is known of the lock from elsewhere, should the record be gone or
+  /// old (C1, K4). `held`: somebody held it, with a lease of this duration; 0: nobody did.
+  void remember(Epoch epoch, Duration held);
+
+  /// `now` never goes back (an earlier one counts as the latest seen). Appends to
   /// `out`.
   void step(Now now, Event event, Actions& out);
 
@@ -144,7 +162,7 @@ class Elector {
   [[nodiscard]] std::size_t unsettled_writes() const { return unsettled_.size(); }
 
  private:
-  enum class OpKind : std::uint8_t { none, read, acquire, renew, release };
+  enum class OpKind : std::uint8_t { none, read, acquire, adopt, renew, release };
   struct Op {
     OpKind kind = OpKind::none;
     OpId id = 0;
@@ -168,12 +186,13 @@ class Elector {
   void on(const event::Changed&);
   void on(const event::WorkFinished&);
   void on(const event::Resign&);
+  void on(const event::Renew&);
   void on(const event::Stop&);
 
   // what was learnt
   void observe(Observation&& observation);
   void settle(const SentWrite& write);
-  void adopt(const SentWrite& write);
+  void win(const SentWrite& write);
   void check_store_clock(const std::optional<WallTime>& server_time);
   void backed_off(Duration at_least);
 
@@ -183,6 +202,8 @@ class Elector {
   // what to do next
   void pursue();
   void pursue_contending();
+  bool claim_is_over();
+  void take();
   void pursue_leading();
   void pursue_releasing();
   void read();
@@ -196,6 +217,8 @@ class Elector {
   // facts
   [[nodiscard]] bool own(const LeaderElectionRecord& record) const;
   [[nodiscard]] bool own_record_stands() const;
+  [[nodiscard]] bool may_adopt() const;
+  [[nodiscard]] Duration stated_duration(const LeaderElectionRecord& record) const;
   [[nodiscard]] Instant free_at() const;
   [[nodiscard]] Instant clear_of_other_writes() const;
   [[nodiscard]] Duration renewal_wait();

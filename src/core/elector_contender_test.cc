@@ -55,6 +55,23 @@ TEST(Contender, C1_a_shorter_duration_in_the_record_is_a_shorter_wait) {
   EXPECT_EQ(stage.count(Kind::write), 1U);
 }
 
+TEST(Contender, C1_an_old_copy_of_the_record_frees_nothing_that_was_held) {
+  Stage stage(candidate("a", kWatched));
+  stage.put(held_by("b", 7, 20));
+  stage.start();
+  stage.answer();
+  stage.run_until(5s);
+  stage.put(held_by("", 6));
+  stage.send(event::Changed{});
+  stage.serve_until(10s);
+  stage.put(held_by("", 5));  // and another one
+  stage.send(event::Changed{});
+  stage.serve_until(30s - 1ns);
+  EXPECT_EQ(stage.count(Kind::write), 0U) << "b may lead until its next renewal fails";
+  stage.serve_until(31s);
+  EXPECT_EQ(stage.last(Kind::write).record.leader_transitions, 8);
+}
+
 TEST(Contender, C1_every_change_starts_the_countdown_again) {
   Stage stage(candidate("a", kWatched));
   for (Duration t = 0s; t < 100s; t += 14s) {

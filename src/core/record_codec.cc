@@ -14,7 +14,7 @@ namespace {
 constexpr std::array kKnownKeys = {
     "holderIdentity", "leaseDurationSeconds", "acquireTime", "renewTime", "leaderTransitions",
     "strategy",       "preferredHolder",      "writeId",     "cluster",   "version",
-    "resignEpoch"};
+    "resignEpoch",    "graceMilliseconds"};
 
 std::string hex(const WriteId& id) {
   std::string text(32, '0');
@@ -112,6 +112,8 @@ std::string encode_record(const LeaderElectionRecord& record) {
   json["cluster"] = record.cluster;
   json["version"] = record.format;
   if (record.resign_epoch != 0) json["resignEpoch"] = record.resign_epoch;
+  if (record.grace != Duration(0))
+    json["graceMilliseconds"] = std::chrono::floor<std::chrono::milliseconds>(record.grace).count();
   if (const auto kept = parse_bounded(record.unknown_json); kept && kept->is_object())
     for (const auto& [key, value] : kept->items())
       if (!json.contains(key)) json[key] = value;
@@ -150,6 +152,9 @@ Observation decode_record(std::string_view bytes, Version version) {
   record.write_id = parse_write_id(fields.find("writeId"));
   fields.text("cluster", record.cluster);
   fields.integer("resignEpoch", record.resign_epoch, 0, kMaxEpoch);
+  std::int64_t grace = 0;
+  fields.integer("graceMilliseconds", grace, 0, INT32_MAX);
+  record.grace = std::chrono::milliseconds(grace);
   if (!fields.problem().empty()) return unreadable(std::move(version), fields.problem());
 
   record.unknown_json = unknown_keys(*std::move(json));

@@ -117,7 +117,8 @@ HttpRequest ApiClient::http_request(const ApiRequest& request, const Credential&
                    .url = config_.server + request.path,
                    .headers = {{"Accept", "application/json"}},
                    .body = request.body,
-                   .deadline = request.deadline};
+                   .deadline = request.deadline,
+                   .max_response_bytes = request.max_response_bytes};
   const auto add = [&](std::string name, const std::string& value) {
     if (!value.empty()) http.headers.emplace_back(std::move(name), value);
   };

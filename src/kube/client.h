@@ -29,6 +29,7 @@ struct ApiRequest {
   std::string body{};
   std::string content_type = "application/json";
   Instant deadline{};  ///< by which the answer must be here, getting credentials included
+  std::size_t max_response_bytes = 1024 * 1024;  ///< a larger answer is a failure
 };
 
 class Client {

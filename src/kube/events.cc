@@ -23,15 +23,6 @@ constexpr Duration kPauses[] = {seconds(2), seconds(10)};
 constexpr std::size_t kMaxNameBytes = 253;
 constexpr std::size_t kMaxInstanceBytes = 128;
 
-/// "LEASE.0123456789abcdef", with as much of the Lease's name as there is room for.
-std::string event_name(std::string lease, std::uint64_t number) {
-  const std::string suffix = fmt::format(".{:016x}", number);
-  lease.resize(std::min(lease.size(), kMaxNameBytes - suffix.size()));
-  // A part of a name ends with a letter or a digit.
-  while (lease.ends_with('.') || lease.ends_with('-')) lease.pop_back();
-  return lease + suffix;
-}
-
 std::string text_in_metadata(const Json& object, const char* key) {
   const Json::json_pointer pointer = Json::json_pointer("/metadata") / key;
   return object.contains(pointer) && object[pointer].is_string()
@@ -44,6 +35,14 @@ const char* words(LeaderEvent event) {
 }
 
 }  // namespace
+
+std::string event_name(std::string subject, std::uint64_t number) {
+  const std::string suffix = fmt::format(".{:016x}", number);
+  subject.resize(std::min(subject.size(), kMaxNameBytes - suffix.size()));
+  // A part of a name ends with a letter or a digit.
+  while (subject.ends_with('.') || subject.ends_with('-')) subject.pop_back();
+  return subject + suffix;
+}
 
 EventRecorder::EventRecorder(Loop& loop, Client& client, Options options,
                              std::function<void(std::string)> problem)
@@ -76,16 +75,24 @@ bool EventRecorder::begin() {
     // A server that does not answer would not take the Event either.
     if (answer.verdict == ApiAnswer::Verdict::failed) return on_answer(answer);
     const Json lease = Json::parse(answer.body, nullptr, /*allow_exceptions=*/false);
-    post({.uid = text_in_metadata(lease, "uid"),
-          .resource_version = text_in_metadata(lease, "resourceVersion")});
+    post(text_in_metadata(lease, "uid"), text_in_metadata(lease, "resourceVersion"));
   });
   return true;
 }
 
-void EventRecorder::post(const LeaseMark& lease) {
+void EventRecorder::post(const std::string& uid, const std::string& version) {
+  const EventSubject lease{.api_version = "coordination.k8s.io/v1",
+                           .kind = "Lease",
+                           .name_space = namespace_,
+                           .name = options_.lease,
+                           .uid = uid,
+                           .version = version};
   writer_.send({.method = "POST",
                 .path = fmt::format("/api/v1/namespaces/{}/events", percent_encoded(namespace_)),
-                .body = body(lease)},
+                .body = encode_event(lease, {.name = current_->name,
+                                             .message = current_->message,
+                                             .at = current_->at,
+                                             .instance = options_.identity})},
                [this](const ApiAnswer& answer) { on_answer(answer); });
 }
 
@@ -107,27 +114,27 @@ void EventRecorder::on_answer(const ApiAnswer& answer) {
 
 // firstTimestamp, lastTimestamp and count as client-go has them, and no eventTime: what sorts by
 // lastTimestamp, as many do, would lose an Event without it.
-std::string EventRecorder::body(const LeaseMark& lease) const {
-  const std::string at = format_rfc3339(current_->at);
-  Json about = {{"kind", "Lease"},
-                {"apiVersion", "coordination.k8s.io/v1"},
-                {"namespace", namespace_},
-                {"name", options_.lease}};
-  if (!lease.uid.empty()) about["uid"] = lease.uid;
-  if (!lease.resource_version.empty()) about["resourceVersion"] = lease.resource_version;
+std::string encode_event(const EventSubject& subject, const LeaderElectionEvent& event) {
+  const std::string at = format_rfc3339(event.at);
+  Json about = {{"kind", subject.kind},
+                {"apiVersion", subject.api_version},
+                {"namespace", subject.name_space},
+                {"name", subject.name}};
+  if (!subject.uid.empty()) about["uid"] = subject.uid;
+  if (!subject.version.empty()) about["resourceVersion"] = subject.version;
   return Json{{"apiVersion", "v1"},
               {"kind", "Event"},
-              {"metadata", {{"name", current_->name}, {"namespace", namespace_}}},
+              {"metadata", {{"name", event.name}, {"namespace", subject.name_space}}},
               {"involvedObject", about},
               {"reason", "LeaderElection"},
-              {"message", current_->message},
+              {"message", event.message},
               {"type", "Normal"},
               {"firstTimestamp", at},
               {"lastTimestamp", at},
               {"count", 1},
               {"source", {{"component", kComponent}}},
               {"reportingComponent", kComponent},
-              {"reportingInstance", utf8_prefix(options_.identity, kMaxInstanceBytes)}}
+              {"reportingInstance", utf8_prefix(event.instance, kMaxInstanceBytes)}}
       .dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

@@ -39,6 +39,29 @@ enum class LeaderEvent : std::uint8_t {
   stopped_leading,  ///< "IDENTITY stopped leading"
 };
 
+/// What an Event is about; uid and version may be empty, but `kubectl describe` finds an Event by
+/// the uid.
+struct EventSubject {
+  std::string api_version;
+  std::string kind;
+  std::string name_space;
+  std::string name;
+  std::string uid{};
+  std::string version{};
+};
+
+struct LeaderElectionEvent {
+  std::string name;  ///< of the Event, from event_name()
+  std::string message;
+  WallTime at;
+  std::string instance;  ///< who says it
+};
+
+/// "SUBJECT.0123456789abcdef", with as much of the subject's name as there is room for.
+std::string event_name(std::string subject, std::uint64_t number);
+/// The object to create.
+std::string encode_event(const EventSubject& subject, const LeaderElectionEvent& event);
+
 class EventRecorder {
  public:
   struct Options {
@@ -65,15 +88,9 @@ class EventRecorder {
     WallTime at;
     int tries = 0;
   };
-  struct LeaseMark {
-    std::string uid;
-    std::string resource_version;
-  };
-
   bool begin();
-  void post(const LeaseMark& lease);
+  void post(const std::string& uid, const std::string& version);
   void on_answer(const ApiAnswer& answer);
-  [[nodiscard]] std::string body(const LeaseMark& lease) const;
 
   Loop& loop_;
   const Options options_;

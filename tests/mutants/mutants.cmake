@@ -35,15 +35,15 @@ mutant(unclear_writes_are_forgotten
   "unsettled_.clear();\n    const auto landed = std::find_if(unsettled_.begin(), unsettled_.end(), [&](const SentWrite& w) {")
 
 mutant(expiry_by_the_wall_clock_of_another_machine
-  "  return seen_at_ + stated_duration(seen_.record, options_.timing.lease_duration);\n}"
-  "  const bool over = now_.wall > seen_.record.renew_time + stated_duration(seen_.record, options_.timing.lease_duration);\n  return over ? seen_at_ : seen_at_ + stated_duration(seen_.record, options_.timing.lease_duration);\n}")
+  "  return seen_at_ + stated_duration(seen_.record);\n}"
+  "  const bool over = now_.wall > seen_.record.renew_time + stated_duration(seen_.record);\n  return over ? seen_at_ : seen_at_ + stated_duration(seen_.record);\n}")
 
 mutant(countdown_not_restarted_by_a_renewal
   "  seen_ = std::move(observation);\n  seen_at_ = now_.mono;"
   "  const bool same_holder = !first && observation.kind == seen_.kind && observation.record.holder_identity == seen_.record.holder_identity;\n  seen_ = std::move(observation);\n  if (!same_holder) seen_at_ = now_.mono;")
 
 mutant(own_duration_instead_of_the_holders
-  "if (record.lease_duration_seconds <= 0) return own;" "if (record.lease_duration_seconds >= 0) return own;")
+  "if (record.lease_duration_seconds <= 0) return options_" "if (record.lease_duration_seconds >= 0) return options_")
 
 mutant(same_identity_counts_as_own
   "return record.write_id.present() && record.write_id == settled_id_ &&\n         (record.is_free() || record.holder_identity == options_.identity);"
@@ -86,7 +86,7 @@ mutant(two_requests_at_once
 
 mutant(missed_news_are_never_made_up_for
   "return std::max(p, options_.timing.lease_duration / 2);" "return std::chrono::hours(24);"
-  "return seen_at_ + stated_duration(seen_.record, options_.timing.lease_duration);\n}"
+  "return seen_at_ + stated_duration(seen_.record);\n}"
   "return Instant::never();\n}")
 
 mutant(stops_contending_after_a_loss

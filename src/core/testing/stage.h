@@ -13,6 +13,7 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 #include <ostream>
 #include <stdexcept>
 #include <string>
@@ -78,7 +79,15 @@ class Stage {
     Version expected;             ///< of a write
   };
 
-  explicit Stage(ElectorOptions options = candidate("a")) : elector_(std::move(options), random) {}
+  explicit Stage(ElectorOptions options = candidate("a"))
+      : elector_(std::make_unique<Elector>(std::move(options), random)) {}
+  /// Another elector goes on where this one is.
+  void succeed(ElectorOptions options) {
+    elector_ = std::make_unique<Elector>(std::move(options), random, *elector_);
+    asked_ = {};
+  }
+
+  void remember(Epoch epoch, Duration lease) { elector_->remember(epoch, lease); }
 
   // Time.
   static constexpr Instant at(Duration since_begin) {
@@ -91,8 +100,8 @@ class Stage {
 
   /// Time passes; the elector is woken whenever it asked to be, and nobody answers it.
   void run_until(Duration when) {
-    while (elector_.next_deadline() <= at(when)) {
-      now_ = std::max(now_, elector_.next_deadline() - at(0s));
+    while (elector_->next_deadline() <= at(when)) {
+      now_ = std::max(now_, elector_->next_deadline() - at(0s));
       send(event::Tick{});
     }
     now_ = when;
@@ -106,7 +115,7 @@ class Stage {
       } else if (asks()) {
         answer();
       } else {
-        now_ = std::clamp(elector_.next_deadline() - at(0s), now_, when);
+        now_ = std::clamp(elector_->next_deadline() - at(0s), now_, when);
         send(event::Tick{});
       }
     }
@@ -114,8 +123,8 @@ class Stage {
   /// Time passes until the elector asks for this; whatever else it asks for is not answered.
   void run_until_asked(Action::Kind kind) {
     for (const Duration give_up = now_ + 1h; !asks(kind);) {
-      if (elector_.next_deadline() > at(give_up)) throw std::logic_error("it never asks for that");
-      now_ = std::max(now_, elector_.next_deadline() - at(0s));
+      if (elector_->next_deadline() > at(give_up)) throw std::logic_error("it never asks for that");
+      now_ = std::max(now_, elector_->next_deadline() - at(0s));
       send(event::Tick{});
     }
   }
@@ -125,7 +134,7 @@ class Stage {
   void serve_until(Duration when, Duration latency = 10ms) {
     while (true) {
       const Duration answered = asked_at_ + latency;
-      const Duration wake = elector_.next_deadline() - at(0s);
+      const Duration wake = elector_->next_deadline() - at(0s);
       if (asks() && answered <= when && answered < wake) {
         now_ = std::max(now_, answered);
         answer();
@@ -142,13 +151,13 @@ class Stage {
   // What happens to the elector.
   void send(Event event) {
     Actions actions;
-    elector_.step({at(now_), wall_at(calendar_stands ? 0s : now_ + wall_error)}, std::move(event),
-                  actions);
+    elector_->step({at(now_), wall_at(calendar_stands ? 0s : now_ + wall_error)}, std::move(event),
+                   actions);
     for (const Action& action : actions) {
       Happened happened{now_, action, {}, {}};
       if (action.kind == Action::Kind::write) {
-        happened.record = elector_.outgoing();
-        happened.expected = elector_.expected();
+        happened.record = elector_->outgoing();
+        happened.expected = elector_->expected();
       }
       if (action.kind == Action::Kind::write || action.kind == Action::Kind::read) {
         asked_ = action;
@@ -156,7 +165,7 @@ class Stage {
       }
       log.push_back(std::move(happened));
     }
-    if (elector_.next_deadline() <= at(now_))
+    if (elector_->next_deadline() <= at(now_))
       throw std::logic_error("the elector wants to be woken at once, again and again");
   }
   void start() { send(event::Start{}); }
@@ -217,8 +226,8 @@ class Stage {
 
   // What the elector did.
   std::vector<Happened> log;
-  [[nodiscard]] const LeaseView& view() const { return elector_.view(); }
-  [[nodiscard]] const Elector& elector() const { return elector_; }
+  [[nodiscard]] const LeaseView& view() const { return elector_->view(); }
+  [[nodiscard]] const Elector& elector() const { return *elector_; }
   [[nodiscard]] std::size_t count(Action::Kind kind) const {
     std::size_t n = 0;
     for (const Happened& h : log) n += h.action.kind == kind ? 1 : 0;
@@ -243,7 +252,7 @@ class Stage {
  private:
   Version next_version() { return "v" + std::to_string(++versions_); }
 
-  Elector elector_;
+  std::unique_ptr<Elector> elector_;
   Duration now_{0};
   Duration asked_at_{0};
   Action asked_;

@@ -1,0 +1,202 @@
+#include "controller/controller.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace tenure::controller {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// The server gives up by itself, so that what it has not done by then is not done later.
+constexpr std::chrono::seconds kStatusTimeout(2);
+constexpr Duration kStatusPatience = milliseconds(2500);
+/// After a status that was not written; a conflict is followed by news of the object sooner.
+constexpr Duration kStatusPause = milliseconds(500);
+
+}  // namespace
+
+struct Controller::Lock {
+  Lock(std::string full_name, ClusterLock::Options options, Random& random)
+      : name(std::move(full_name)),
+        name_space(name.substr(0, name.find('/'))),
+        store_key("leases/" + name),
+        steps(std::move(options), random) {}
+
+  const std::string name;
+  const std::string name_space;
+  const std::string store_key;
+  ClusterLock steps;
+  std::unique_ptr<Store::Subscription> subscription{};
+  Loop::TimerId timer = 0;
+  std::string detail{};  // the store's words about the latest failure
+};
+
+Controller::Controller(Parts parts, Options options)
+    : parts_(parts),
+      options_(std::move(options)),
+      alive_(std::make_shared<char>()),
+      watch_(parts_.loop, parts_.client, std::string(kLeasesPath) + "/multiclusterleases",
+             {.changed = [this](const kube::Object& object) { on_changed(object); },
+              .deleted = [this](const std::string& key) { on_deleted(key); },
+              .synced = [this] { parts_.observer.synced(locks_of_objects_.size()); },
+              .problem = [this](const std::string& what) { parts_.observer.trouble(what); }}) {}
+
+Controller::~Controller() {
+  for (auto& [_, lock] : locks_) parts_.loop.cancel(lock->timer);
+}
+
+// -------------------------------------------------------------------------------------------------
+// objects
+
+void Controller::on_changed(const kube::Object& object) {
+  auto decoded = decode_lease_object(object.json);
+  if (!decoded) return;
+  const std::string name = decoded->name_space + "/" + decoded->lock;
+  const auto known = locks_of_objects_.find(object.key);
+  const bool is_new = known == locks_of_objects_.end();
+  if (!is_new && known->second != name) leave(object.key);  // it names another lock now
+  locks_of_objects_[object.key] = name;
+  step(lock_at(name), ClusterLock::Seen{.candidate = std::move(decoded->candidate),
+                                        .status = std::move(decoded->status),
+                                        .created = is_new && watch_.is_synced()});
+}
+
+void Controller::on_deleted(const std::string& key) {
+  leave(key);
+}
+
+void Controller::leave(const std::string& object_key) {
+  const auto known = locks_of_objects_.extract(object_key);
+  if (!known) return;
+  Lock& lock = *locks_.at(known.mapped());
+  step(lock, ClusterLock::Gone{object_key.substr(object_key.find('/') + 1)});
+}
+
+Controller::Lock& Controller::lock_at(const std::string& name) {
+  std::unique_ptr<Lock>& lock = locks_[name];
+  if (lock) return *lock;
+  lock = std::make_unique<Lock>(
+      name, ClusterLock::Options{.cluster = options_.cluster, .store = parts_.store.traits()},
+      random_);
+  lock->subscription = parts_.store.watch(
+      lock->store_key, [this, found = lock.get()] { step(*found, event::Changed{}); });
+  step(*lock, ClusterLock::Start{});
+  return *lock;
+}
+
+LeaseObject Controller::object_of(const Lock& lock, const std::string& name) const {
+  const kube::Object* object = watch_.find(lock.name_space + "/" + name);
+  if (object != nullptr)
+    if (auto decoded = decode_lease_object(object->json)) return *std::move(decoded);
+  LeaseObject gone;
+  gone.name_space = lock.name_space;
+  gone.lock = lock.name.substr(lock.name_space.size() + 1);
+  gone.candidate.name = name;
+  return gone;
+}
+
+// -------------------------------------------------------------------------------------------------
+// steps
+
+void Controller::step(Lock& lock, ClusterLock::Event event) {
+  std::vector<ClusterLock::Action> actions;
+  lock.steps.step(parts_.loop.now(), std::move(event), actions);
+  for (const ClusterLock::Action& action : actions) perform(lock, action);
+  parts_.loop.cancel(std::exchange(lock.timer, 0));
+  const Instant next = lock.steps.next_deadline();
+  if (!next.is_never())
+    lock.timer = parts_.loop.at(next, [this, &lock] { step(lock, ClusterLock::Tick{}); });
+  if (lock.steps.is_idle()) drop_if_idle(lock);
+}
+
+// Later, because whoever called may not be done with it.
+void Controller::drop_if_idle(Lock& lock) {
+  parts_.loop.post_for(alive_, [this, name = lock.name] {
+    const auto found = locks_.find(name);
+    if (found == locks_.end() || !found->second->steps.is_idle()) return;
+    parts_.loop.cancel(found->second->timer);
+    locks_.erase(found);
+  });
+}
+
+void Controller::perform(Lock& lock, const ClusterLock::Action& action) {
+  using Kind = ClusterLock::Action::Kind;
+  ControllerObserver& observer = parts_.observer;
+  switch (action.kind) {
+    case Kind::read: return read(lock, action);
+    case Kind::write: return write(lock, action);
+    case Kind::write_status: return write_status(lock, action.name);
+    case Kind::became_leader:
+      return observer.became_leader(object_of(lock, action.name), action.epoch);
+    case Kind::stopped_leading:
+      return observer.stopped_leading(object_of(lock, action.name), action.identity, action.epoch,
+                                      action.why);
+    case Kind::report: return observer.reported(lock.name, action.note, lock.detail);
+    case Kind::rival: return observer.has_rival(lock.name);
+  }
+}
+
+void Controller::read(Lock& lock, const ClusterLock::Action& action) {
+  parts_.store.read(
+      lock.store_key, action.deadline,
+      [this, alive = std::weak_ptr(alive_), name = lock.name, op = action.op](ReadResult result) {
+        if (alive.expired()) return;
+        const auto found = locks_.find(name);
+        if (found == locks_.end()) return;
+        if (result.outcome != ReadOutcome::ok) found->second->detail = result.detail;
+        step(*found->second, event::ReadDone{op, std::move(result)});
+      });
+}
+
+void Controller::write(Lock& lock, const ClusterLock::Action& action) {
+  const WriteRequest request{&lock.steps.outgoing(), lock.steps.expected(), action.durable};
+  parts_.store.write(
+      lock.store_key, request, action.deadline,
+      [this, alive = std::weak_ptr(alive_), name = lock.name, op = action.op](WriteResult result) {
+        if (alive.expired()) return;
+        const auto found = locks_.find(name);
+        if (found == locks_.end()) return;
+        if (result.outcome != WriteOutcome::applied) found->second->detail = result.detail;
+        step(*found->second, event::WriteDone{op, std::move(result)});
+      });
+}
+
+void Controller::write_status(Lock& lock, const std::string& name) {
+  const Candidate& candidate = lock.steps.candidate(name);
+  const kube::Object* object = watch_.find(lock.name_space + "/" + name);
+  const std::string path = fmt::format(
+      "{}/namespaces/{}/multiclusterleases/{}/status?fieldManager=tenure&timeout={}s", kLeasesPath,
+      percent_encoded(lock.name_space), percent_encoded(name), kStatusTimeout.count());
+  parts_.client.send({.method = "PATCH",
+                      .path = path,
+                      .body = encode_status_patch(
+                          lock.steps.status_of(name), candidate.version,
+                          {.store = parts_.store.describe(), .key = lock.store_key},
+                          object == nullptr ? std::string_view() : std::string_view(object->json)),
+                      .content_type = "application/merge-patch+json",
+                      .deadline = parts_.loop.now().mono + kStatusPatience},
+                     [this, alive = std::weak_ptr(alive_), lock_name = lock.name,
+                      name](const Result<HttpResponse>& answer) {
+                       if (alive.expired()) return;
+                       const auto found = locks_.find(lock_name);
+                       if (found == locks_.end()) return;
+                       ClusterLock::StatusWritten written;
+                       written.name = name;
+                       written.retry_after = kStatusPause;
+                       if (answer && answer->status == 200) {
+                         const auto now = decode_lease_object(answer->body);
+                         written.ok = now.has_value();
+                         if (now) written.version = now->candidate.version;
+                       } else if (!answer) {
+                         parts_.observer.trouble(answer.error().to_string());
+                       } else if (answer->status != 404 && answer->status != 409) {
+                         parts_.observer.trouble(kube::parse_failure(*answer).message);
+                       }
+                       step(*found->second, written);
+                     });
+}
+
+}  // namespace tenure::controller

@@ -1,0 +1,89 @@
+// Controller: the MultiClusterLeases of one cluster, each lock held in a store on behalf of its
+// candidates. ClusterLock decides; this carries requests.
+//
+//   Controller controller({.loop = loop, .client = client, .store = *store, .observer = observer},
+//                         {.cluster = "east"});
+//   loop.run();
+//
+// Ending it gives nothing back: the next one goes on within the lease, and no candidate notices.
+//
+// Thread safety: the loop's thread only. Ownership: all parts outlive it.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "controller/cluster_lock.h"
+#include "controller/lease_object.h"
+#include "kube/client.h"
+#include "kube/object_watch.h"
+#include "runtime/clock.h"
+#include "runtime/loop.h"
+#include "store/store.h"
+
+namespace tenure::controller {
+
+/// Hears what happens; `lock` is "namespace/name". The default does nothing.
+class ControllerObserver {
+ public:
+  virtual ~ControllerObserver() = default;
+  virtual void became_leader(const LeaseObject&, Epoch) {}
+  /// `identity` was leader; the object may name another one by now, or be gone (no uid).
+  virtual void stopped_leading(const LeaseObject&, const std::string& /*identity*/, Epoch,
+                               const std::string& /*why*/) {}
+  /// Something a person should hear; `detail` is the store's own words.
+  virtual void reported(const std::string& /*lock*/, tenure::Action::Note,
+                        const std::string& /*detail*/) {}
+  /// K2: another controller of this cluster writes to the store.
+  virtual void has_rival(const std::string& /*lock*/) {}
+  /// The API server, one line.
+  virtual void trouble(const std::string&) {}
+  virtual void synced(std::size_t /*objects*/) {}
+};
+
+class Controller {
+ public:
+  struct Parts {
+    Loop& loop;
+    kube::Client& client;
+    Store& store;
+    ControllerObserver& observer;
+  };
+  struct Options {
+    std::string cluster;  ///< not empty
+  };
+  Controller(Parts parts, Options options);
+  ~Controller();
+  Controller(const Controller&) = delete;
+  Controller& operator=(const Controller&) = delete;
+
+  [[nodiscard]] bool is_synced() const { return watch_.is_synced(); }
+  [[nodiscard]] std::size_t locks() const { return locks_.size(); }
+
+ private:
+  struct Lock;
+
+  void on_changed(const kube::Object& object);
+  void on_deleted(const std::string& key);
+  void leave(const std::string& object_key);
+  Lock& lock_at(const std::string& name);
+  void step(Lock& lock, ClusterLock::Event event);
+  void perform(Lock& lock, const ClusterLock::Action& action);
+  void read(Lock& lock, const ClusterLock::Action& action);
+  void write(Lock& lock, const ClusterLock::Action& action);
+  void write_status(Lock& lock, const std::string& name);
+  [[nodiscard]] LeaseObject object_of(const Lock& lock, const std::string& name) const;
+  void drop_if_idle(Lock& lock);
+
+  const Parts parts_;
+  const Options options_;
+  SystemRandom random_;
+  std::map<std::string, std::unique_ptr<Lock>> locks_;   // by "namespace/name"
+  std::map<std::string, std::string> locks_of_objects_;  // the object's key: the lock's name
+  const std::shared_ptr<char> alive_;
+  kube::ObjectWatch watch_;  // last: it calls the rest
+};
+
+}  // namespace tenure::controller

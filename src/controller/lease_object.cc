@@ -1,0 +1,159 @@
+#include "controller/lease_object.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/duration.h"
+#include "core/bounded_json.h"
+
+namespace tenure::controller {
+namespace {
+
+using std::chrono::seconds;
+
+const Json& member(const Json& object, const char* key) {
+  static const Json nothing;
+  if (!object.is_object()) return nothing;
+  const auto found = object.find(key);
+  return found == object.end() ? nothing : *found;
+}
+
+std::string text(const Json& object, const char* key) {
+  const Json& value = member(object, key);
+  return value.is_string() ? value.get<std::string>() : std::string();
+}
+
+std::int64_t number(const Json& object, const char* key) {
+  const Json& value = member(object, key);
+  return value.is_number_integer() ? value.get<std::int64_t>() : 0;
+}
+
+std::int64_t seconds_in(const Json& object, const char* key) {
+  const auto time = parse_rfc3339(text(object, key));
+  if (!time) return 0;
+  return std::chrono::floor<seconds>(*time - WallTime::from_ns(0)).count();
+}
+
+Json time_or_null(std::int64_t since_1970) {
+  if (since_1970 == 0) return nullptr;
+  std::string text = format_rfc3339(WallTime::from_ns(0) + seconds(since_1970));
+  return text.replace(text.find('.'), std::string::npos, "Z");  // metav1.Time has no fraction
+}
+
+Json text_or_null(const std::string& text) {
+  return text.empty() ? Json(nullptr) : Json(text);
+}
+
+struct ConditionType {
+  const char* type;
+  const char* holds;  // the reason
+  const char* fails;  // the reason
+  Condition LeaseStatus::*condition;
+};
+constexpr std::array kConditions = {
+    ConditionType{"BackendHealthy", "BackendHealthy", "BackendError",
+                  &LeaseStatus::backend_healthy},
+    ConditionType{"LockAcquiredInBackend", "LockAcquired", "LockNotAcquired",
+                  &LeaseStatus::lock_acquired},
+    ConditionType{"CandidateLive", "HeartbeatMoves", "NoHeartbeat", &LeaseStatus::candidate_live},
+    ConditionType{"Leader", "Leads", "DoesNotLead", &LeaseStatus::leader},
+};
+
+const ConditionType* known(const std::string& type) {
+  const auto* const found =
+      std::find_if(kConditions.begin(), kConditions.end(),
+                   [&](const ConditionType& condition) { return type == condition.type; });
+  return found == kConditions.end() ? nullptr : found;
+}
+
+LeaseStatus status_in(const Json& json) {
+  LeaseStatus status;
+  status.observed_generation = number(json, "observedGeneration");
+  status.holder = text(json, "globalHolderIdentity");
+  status.renewed_seconds = seconds_in(json, "globalRenewTime");
+  status.lease_duration_seconds = number(json, "globalLeaseDurationSeconds");
+  status.epoch = std::clamp<Epoch>(number(json, "globalLeaseTransitions"), 0, kMaxEpoch);
+  const Json& leads = member(json, "isLeader");
+  status.is_leader = leads.is_boolean() && leads.get<bool>();
+  status.heartbeat_seconds = seconds_in(json, "lastHeartbeatTime");
+  const Json& conditions = member(json, "conditions");
+  if (!conditions.is_array()) return status;
+  for (const Json& one : conditions)
+    if (const ConditionType* type = known(text(one, "type")))
+      status.*type->condition = {text(one, "status") == "True", text(one, "message"),
+                                 seconds_in(one, "lastTransitionTime")};
+  return status;
+}
+
+Json conditions_of(const LeaseStatus& status, std::int64_t generation, const Json& before) {
+  Json list = Json::array();
+  for (const ConditionType& type : kConditions) {
+    const Condition& condition = status.*type.condition;
+    list.push_back(
+        {{"type", type.type},
+         {"status", condition.holds ? "True" : "False"},
+         {"reason", condition.holds ? type.holds : type.fails},
+         {"message", condition.message},
+         {"observedGeneration", generation},
+         {"lastTransitionTime", time_or_null(std::max<std::int64_t>(condition.since_seconds, 1))}});
+  }
+  if (before.is_array())
+    for (const Json& other : before)
+      if (known(text(other, "type")) == nullptr) list.push_back(other);
+  return list;
+}
+
+}  // namespace
+
+std::optional<LeaseObject> decode_lease_object(std::string_view bytes) {
+  const auto json = parse_bounded(bytes);
+  if (!json) return std::nullopt;
+  const Json& metadata = member(*json, "metadata");
+  const Json& spec = member(*json, "spec");
+  LeaseObject object;
+  object.name_space = text(metadata, "namespace");
+  object.uid = text(metadata, "uid");
+  object.lock = text(spec, "lockName");
+  Candidate& candidate = object.candidate;
+  candidate.name = text(metadata, "name");
+  candidate.version = text(metadata, "resourceVersion");
+  candidate.generation = number(metadata, "generation");
+  if (object.lock.empty()) object.lock = candidate.name;
+  if (candidate.name.empty() || object.name_space.empty()) return std::nullopt;
+  // One that is being deleted is no candidate any more, whatever keeps it from going.
+  if (text(metadata, "deletionTimestamp").empty())
+    candidate.identity = text(spec, "holderIdentity");
+  candidate.renew_time = text(spec, "renewTime");
+  const auto duration = [&](const char* key) { return Duration(seconds(number(spec, key))); };
+  if (number(spec, "leaseDurationSeconds") > 0)
+    candidate.timing.lease_duration = duration("leaseDurationSeconds");
+  candidate.timing.renew_deadline = duration("renewDeadlineSeconds");
+  candidate.timing.retry_period = duration("retryPeriodSeconds");
+  candidate.priority = number(spec, "priority");
+  object.status = status_in(member(*json, "status"));
+  return object;
+}
+
+std::string encode_status_patch(const LeaseStatus& status, const std::string& version,
+                                const LockPlace& place, std::string_view json) {
+  const auto object = parse_bounded(json).value_or(Json());
+  const bool held = !status.holder.empty();
+  const Json epoch = status.epoch > 0 ? Json(status.epoch) : Json(nullptr);
+  Json fields = {
+      {"globalHolderIdentity", text_or_null(status.holder)},
+      {"globalRenewTime", time_or_null(status.renewed_seconds)},
+      {"globalLeaseDurationSeconds",
+       status.lease_duration_seconds > 0 ? Json(status.lease_duration_seconds) : Json(nullptr)},
+      {"globalLeaseTransitions", epoch},
+      {"fencingToken", held ? epoch : Json(nullptr)},
+      {"isLeader", status.is_leader},
+      {"currentLeader", text_or_null(status.holder)},
+      {"lastHeartbeatTime", time_or_null(status.heartbeat_seconds)},
+      {"lock", {{"store", place.store}, {"key", place.key}}},
+      {"conditions", conditions_of(status, number(member(object, "metadata"), "generation"),
+                                   member(member(object, "status"), "conditions"))}};
+  if (status.observed_generation > 0) fields["observedGeneration"] = status.observed_generation;
+  return print({{"metadata", {{"resourceVersion", version}}}, {"status", std::move(fields)}});
+}
+
+}  // namespace tenure::controller

@@ -1,0 +1,42 @@
+// A MultiClusterLease as the API server shows it, and the patch of its status.
+//
+// The format is that of github.com/gke-labs/multicluster-leader-election, v1alpha1, with tenure's
+// own fields beside it: spec.lockName and spec.priority; status.fencingToken, isLeader,
+// currentLeader, lastHeartbeatTime and lock.
+//
+// Pure; no function throws.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "controller/candidate.h"
+
+namespace tenure::controller {
+
+inline constexpr const char* kLeasesPath = "/apis/multicluster.core.cnrm.cloud.google.com/v1alpha1";
+
+struct LeaseObject {
+  std::string name_space;
+  std::string lock;  ///< spec.lockName, or else the object's own name
+  std::string uid;
+  Candidate candidate;
+  LeaseStatus status;
+};
+
+/// Nothing when it is no such object. A field of another type than it should be counts as absent:
+/// the API server's schema refuses it anyway.
+std::optional<LeaseObject> decode_lease_object(std::string_view json);
+
+struct LockPlace {
+  std::string store;  ///< its URL, without secrets
+  std::string key;
+};
+
+/// A merge patch (RFC 7386) for the subresource status of the object `json`, valid only while it
+/// has this version. Conditions of others are kept.
+std::string encode_status_patch(const LeaseStatus& status, const std::string& version,
+                                const LockPlace& place, std::string_view json);
+
+}  // namespace tenure::controller

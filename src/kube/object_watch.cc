@@ -1,0 +1,173 @@
+#include "kube/object_watch.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace tenure::kube {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int kPageSize = 100;
+/// A page of objects; etcd takes none larger than 1.5 MiB, and most are a few kilobytes.
+constexpr std::size_t kMaxPage = 16 * 1024 * 1024;
+constexpr std::size_t kMaxLine = 4 * 1024 * 1024;
+constexpr int kGone = 410;
+/// The reflector gives up first.
+constexpr Duration kWatchSlack = std::chrono::minutes(2);
+
+std::string text(const Json& object, const char* key) {
+  if (!object.is_object()) return {};
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+Object object_in(const Json& json) {
+  const Json metadata = json.value("metadata", Json::object());
+  return {.key = text(metadata, "namespace") + "/" + text(metadata, "name"),
+          .version = text(metadata, "resourceVersion"),
+          .uid = text(metadata, "uid"),
+          .json = json.dump(-1, ' ', false, Json::error_handler_t::replace)};
+}
+
+}  // namespace
+
+ObjectWatch::ObjectWatch(Loop& loop, Client& client, std::string path, Handler handler)
+    : loop_(loop),
+      client_(client),
+      path_(std::move(path)),
+      handler_(std::move(handler)),
+      reflector_(random_),
+      alive_(std::make_shared<char>()) {
+  loop_.post_for(alive_, [this] { step(Reflector::Start{}); });
+}
+
+ObjectWatch::~ObjectWatch() {
+  loop_.cancel(timer_);
+}
+
+const Object* ObjectWatch::find(const std::string& key) const {
+  const auto found = reflector_.objects().find(key);
+  return found == reflector_.objects().end() ? nullptr : &found->second;
+}
+
+void ObjectWatch::step(Reflector::Event event) {
+  std::vector<Reflector::Action> actions;
+  reflector_.step(loop_.now().mono, std::move(event), actions);
+  for (const Reflector::Action& action : actions) perform(action);
+  loop_.cancel(std::exchange(timer_, 0));
+  const Instant next = reflector_.next_deadline();
+  if (!next.is_never()) timer_ = loop_.at(next, [this] { step(Reflector::Tick{}); });
+}
+
+void ObjectWatch::perform(const Reflector::Action& action) {
+  using Kind = Reflector::Action::Kind;
+  switch (action.kind) {
+    case Kind::list: return list(action);
+    case Kind::watch: return watch(action);
+    case Kind::close:
+      closed_ = action.op;
+      stream_.reset();
+      return;
+    case Kind::changed: return handler_.changed(reflector_.objects().at(action.text));
+    case Kind::deleted: return handler_.deleted(action.text);
+    case Kind::synced: return handler_.synced();
+  }
+}
+
+void ObjectWatch::trouble(const std::string& what) {
+  if (what == std::exchange(told_, what)) return;
+  if (!what.empty() && handler_.problem) handler_.problem(what);
+}
+
+void ObjectWatch::list(const Reflector::Action& action) {
+  std::string query = fmt::format("?limit={}", kPageSize);
+  if (!action.text.empty()) query += "&continue=" + percent_encoded(action.text);
+  client_.send(
+      {.path = path_ + query, .deadline = action.deadline, .max_response_bytes = kMaxPage},
+      [this, op = action.op, alive = std::weak_ptr(alive_)](const Result<HttpResponse>& answer) {
+        if (!alive.expired() && op > closed_) on_list(op, answer);
+      });
+}
+
+void ObjectWatch::on_list(Reflector::Op op, const Result<HttpResponse>& answer) {
+  Reflector::Listed listed{.op = op};
+  if (!answer) {
+    trouble(answer.error().to_string());
+    return step(std::move(listed));
+  }
+  const Json json = Json::parse(answer->body, nullptr, /*allow_exceptions=*/false);
+  if (answer->status != 200 || !json.is_object()) {
+    const ApiFailure failure = parse_failure(*answer);
+    if (failure.code != kGone) trouble(failure.message);
+    listed.retry_after = failure.retry_after.value_or(Duration(0));
+    return step(std::move(listed));
+  }
+  trouble({});
+  const Json metadata = json.value("metadata", Json::object());
+  listed.ok = true;
+  listed.version = text(metadata, "resourceVersion");
+  listed.more = text(metadata, "continue");
+  for (const Json& item : json.value("items", Json::array()))
+    listed.items.push_back(object_in(item));
+  step(std::move(listed));
+}
+
+void ObjectWatch::watch(const Reflector::Action& action) {
+  line_.clear();
+  const auto lasts = std::chrono::ceil<std::chrono::seconds>(action.watch_for);
+  const std::string query =
+      fmt::format("?watch=true&allowWatchBookmarks=true&timeoutSeconds={}&resourceVersion={}",
+                  lasts.count(), percent_encoded(action.text));
+  stream_ = client_.stream(
+      {.path = path_ + query, .deadline = loop_.now().mono + action.watch_for + kWatchSlack},
+      [this, op = action.op](std::string_view bytes) { on_data(op, bytes); },
+      [this, op = action.op](const Result<HttpResponse>& answer) { on_watch_end(op, answer); });
+}
+
+void ObjectWatch::on_data(Reflector::Op op, std::string_view bytes) {
+  while (!bytes.empty() && op > closed_) {
+    const std::size_t end = bytes.find('\n');
+    line_ += bytes.substr(0, end);
+    if (line_.size() > kMaxLine) return on_watch_end(op, HttpResponse{});
+    if (end == std::string_view::npos) return;
+    bytes.remove_prefix(end + 1);
+    on_line(op, std::exchange(line_, {}));
+  }
+}
+
+void ObjectWatch::on_line(Reflector::Op op, std::string_view line) {
+  using Kind = Reflector::Watched::Kind;
+  const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  const std::string type = text(json, "type");
+  const bool usable = json.is_object() && json.contains("object") && json["object"].is_object();
+  if (!usable) return on_watch_end(op, HttpResponse{});
+  const Json& object = json["object"];
+  if (type == "ERROR") {
+    const bool is_gone = object.value("code", Json(0)) == kGone;
+    if (is_gone) return step(Reflector::Watched{.op = op, .kind = Kind::expired});
+    return on_watch_end(op, HttpResponse{});
+  }
+  const Kind kind = type == "DELETED"    ? Kind::deleted
+                    : type == "BOOKMARK" ? Kind::bookmark
+                                         : Kind::changed;
+  step(Reflector::Watched{.op = op, .kind = kind, .object = object_in(object)});
+}
+
+void ObjectWatch::on_watch_end(Reflector::Op op, const Result<HttpResponse>& answer) {
+  stream_.reset();
+  if (op <= closed_) return;
+  Reflector::WatchEnded ended{.op = op};
+  if (answer && answer->status >= 400) {
+    const ApiFailure failure = parse_failure(*answer);
+    if (failure.code == kGone)
+      return step(Reflector::Watched{.op = op, .kind = Reflector::Watched::Kind::expired});
+    trouble(failure.message);
+    ended.retry_after = failure.retry_after.value_or(Duration(0));
+  }
+  step(ended);
+}
+
+}  // namespace tenure::kube
