@@ -3,7 +3,7 @@
 //
 //   base <- core <- sim
 //   base <- runtime <- net <- auth <- kube
-//   {kube, core} <- store <- elect          everything <- cli
+//   {kube, core} <- store <- {elect, controller}          everything <- cli
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -41,7 +41,7 @@ constexpr const char* kTestCode = R"(src/.*(_test\.cc|/testing/.*))";
 const std::map<std::string, const char*> kLibraries = {
     {"fmt", R"(src/.*\.cc|src/sim/trace\.h)"},
     {"nlohmann",
-     R"(src/(core/(bounded_json\.h|record_codec\.cc)|(auth|kube|server|store)/[a-z_]+\.cc|cli/(json_text\.h|[a-z_]+\.cc)))"},
+     R"(src/(core/(bounded_json\.h|record_codec\.cc)|(auth|controller|kube|server|store)/[a-z_]+\.cc|cli/(json_text\.h|[a-z_]+\.cc)))"},
     {"CLI", R"(src/cli/[a-z_]+\.cc)"},
     {"sqlite3.h", R"(src/store/(testing/)?[a-z_]+\.cc)"},
     {"curl", R"(src/net/[a-z_]+\.cc)"},

@@ -35,8 +35,8 @@ mutant(unclear_writes_are_forgotten
   "unsettled_.clear();\n    const auto landed = std::find_if(unsettled_.begin(), unsettled_.end(), [&](const SentWrite& w) {")
 
 mutant(expiry_by_the_wall_clock_of_another_machine
-  "  return seen_at_ + stated_duration(seen_.record);\n}"
-  "  const bool over = now_.wall > seen_.record.renew_time + stated_duration(seen_.record);\n  return over ? seen_at_ : seen_at_ + stated_duration(seen_.record);\n}")
+  "const Instant free_at = is_free ? seen_at_ : seen_at_ + stated_duration(seen_.record);"
+  "const bool over = is_free || now_.wall > seen_.record.renew_time + stated_duration(seen_.record);\n  const Instant free_at = over ? seen_at_ : seen_at_ + stated_duration(seen_.record);")
 
 mutant(countdown_not_restarted_by_a_renewal
   "  seen_ = std::move(observation);\n  seen_at_ = now_.mono;"
@@ -86,8 +86,8 @@ mutant(two_requests_at_once
 
 mutant(missed_news_are_never_made_up_for
   "return std::max(p, options_.timing.lease_duration / 2);" "return std::chrono::hours(24);"
-  "return seen_at_ + stated_duration(seen_.record);\n}"
-  "return Instant::never();\n}")
+  "const Instant free_at = is_free ? seen_at_ : seen_at_ + stated_duration(seen_.record);"
+  "const Instant free_at = is_free ? seen_at_ : Instant::never();")
 
 mutant(stops_contending_after_a_loss
   "  if (goes_on && (record_is_gone || may_retake)) {\n    view_.role = Role::contending;"
