@@ -80,7 +80,9 @@ struct ControllerOptions {
   std::string cluster;     ///< "" is the UID of the namespace kube-system
   std::string kubeconfig;  ///< "" is where kubectl looks
   std::string context;
+  std::string metrics_address = ":8080";
   std::string health_address = ":8081";
+  int verbosity = 0;  ///< taken because the Go controller takes it; means nothing
   bool leader_elect = false;
   LogFormat log = LogFormat::text;
   bool quiet = false;

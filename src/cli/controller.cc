@@ -18,6 +18,8 @@
 #include "elect/driver.h"
 #include "runtime/clock.h"
 #include "runtime/signals.h"
+#include "server/controller_metrics.h"
+#include "server/metrics.h"
 
 namespace tenure::cli {
 namespace {
@@ -37,6 +39,7 @@ struct Parts {
   kube::Client& client;
   Store& store;
   ControllerHealth& health;
+  ControllerMetrics& metrics;
   std::function<void()>& on_signal;
 };
 
@@ -45,18 +48,21 @@ class Observer final : public controller::ControllerObserver {
   Observer(const Parts& parts, const std::string& cluster)
       : log_(parts.log),
         health_(parts.health),
+        metrics_(parts.metrics),
         events_(parts.loop, parts.client, cluster,
                 [this](const std::string& what) { log_.warning("event", 0, what); }) {}
 
   void became_leader(const controller::LeaseObject& object, Epoch epoch) override {
     const std::string what = object.candidate.identity + " became leader";
     events_.record(object, what);
+    metrics_.became_leader(object.name_space + "/" + object.lock, epoch);
     log_.info("leading", epoch, fmt::format("{} of {}/{}", what, object.name_space, object.lock));
   }
   void stopped_leading(const controller::LeaseObject& object, const std::string& identity,
                        Epoch epoch, const std::string& why) override {
     const std::string what = identity + " stopped leading";
     if (!object.uid.empty()) events_.record(object, what);
+    metrics_.stopped_leading(object.name_space + "/" + object.lock);
     log_.warning("lost", epoch,
                  fmt::format("{} of {}/{}: {}", what, object.name_space, object.lock, why));
   }
@@ -66,7 +72,13 @@ class Observer final : public controller::ControllerObserver {
     if (text == std::exchange(last_report_, text)) return;
     log_.warning(to_string(note), 0, text);
   }
+  void request_done(const char* op, const char* outcome) override {
+    metrics_.request_done(op, outcome);
+  }
+  void status_written(bool ok) override { metrics_.status_written(ok); }
+  void forgotten(const std::string& lock) override { metrics_.forget(lock); }
   void has_rival(const std::string& lock) override {
+    metrics_.has_rival();
     log_.error("rival", 0,
                fmt::format("lock {}: another controller of this cluster writes to it; give each "
                            "cluster one --cluster name and its replicas --leader-elect",
@@ -83,6 +95,7 @@ class Observer final : public controller::ControllerObserver {
  private:
   const RunLog& log_;
   ControllerHealth& health_;
+  ControllerMetrics& metrics_;
   controller::LeaseEvents events_;
   std::string last_report_;
 };
@@ -234,15 +247,24 @@ int work_with_replicas(const ControllerOptions& o, const Parts& parts, const std
   return kExitOk;
 }
 
-Result<std::unique_ptr<HttpServer>> serve_health(const std::string& address,
-                                                 ControllerHealth& health) {
+Result<std::unique_ptr<HttpServer>> serve(const std::string& address, HttpServer::Handler handler) {
   auto listening = listening_options(address);
   if (!listening) return tl::unexpected(listening.error());
-  return HttpServer::start(
-      *std::move(listening),
-      [&health](const HttpServerRequest& request, std::shared_ptr<HttpExchange> exchange) {
-        health.handle(request, std::move(exchange));
-      });
+  return HttpServer::start(*std::move(listening), std::move(handler));
+}
+
+HttpServer::Handler metrics_handler(const ControllerMetrics& metrics) {
+  return [&metrics](const HttpServerRequest& request, std::shared_ptr<HttpExchange> exchange) {
+    HttpServerResponse response;
+    if (request.path != "/metrics") {
+      response.status = 404;
+      response.body = "there is /metrics\n";
+    } else {
+      response.content_type = Metrics::kContentType;
+      response.body = metrics.text();
+    }
+    exchange->respond(std::move(response));
+  };
 }
 
 }  // namespace
@@ -265,22 +287,32 @@ int controller(const ControllerOptions& o) {
   auto client = open_cluster(**loop, cluster_url(o), warn);
   if (!client) return fail(client.error());
   ControllerHealth health(**loop);
-  auto server = serve_health(o.health_address, health);
-  if (!server) return fail(server.error(), kExitUsage);
+  ControllerMetrics metrics{std::string(version_text())};
+  const auto health_server =
+      serve(o.health_address,
+            [&health](const HttpServerRequest& request, std::shared_ptr<HttpExchange> exchange) {
+              health.handle(request, std::move(exchange));
+            });
+  if (!health_server) return fail(health_server.error(), kExitUsage);
+  const auto metrics_server = serve(o.metrics_address, metrics_handler(metrics));
+  if (!metrics_server) return fail(metrics_server.error(), kExitUsage);
   std::optional<std::string> cluster = o.cluster;
   if (o.cluster.empty()) cluster = ask_for_cluster(**loop, **client, log, on_signal);
   if (!cluster) return kExitOk;
-  log.info("starting", 0,
-           fmt::format("controller of cluster {}, locks in {}, health on port {}", *cluster,
-                       (*store)->describe(), (*server)->port()));
-  const Parts parts{**loop, log, **client, **store, health, on_signal};
+  log.info(
+      "starting", 0,
+      fmt::format("controller of cluster {}, locks in {}, metrics on port {}, health on port {}",
+                  *cluster, (*store)->describe(), (*metrics_server)->port(),
+                  (*health_server)->port()));
+  const Parts parts{**loop, log, **client, **store, health, metrics, on_signal};
   int code = kExitOk;
   if (o.leader_elect) {
     code = work_with_replicas(o, parts, *cluster);
   } else {
     work_alone(parts, *cluster);
   }
-  (*server)->stop(kGrace);
+  (*metrics_server)->stop(kGrace);
+  (*health_server)->stop(kGrace);
   return code;
 }
 

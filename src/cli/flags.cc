@@ -260,8 +260,11 @@ void declare_controller(CLI::App& app, ControllerOptions& o, Command& selected) 
          "Unlike that of any other cluster [the UID of the namespace kube-system]");
   d.text("--kubeconfig", o.kubeconfig, "FILE", "How to reach the cluster, outside of a Pod");
   d.text("--context", o.context, "NAME", "Of the kubeconfig [its current one]");
+  d.text("--metrics-addr", o.metrics_address, "HOST:PORT",
+         "Where /metrics is [:8080, all addresses]");
   d.text("--health-addr", o.health_address, "HOST:PORT",
          "Where /healthz and /readyz are [:8081, all addresses]");
+  d.number("-v,--verbosity", o.verbosity, "Taken as by the Go controller; without effect");
   d.toggle("--leader-elect", o.leader_elect, "One of several replicas works, the others wait");
   d.choice("--log", o.log, kLogFormats, "How status lines are written to standard error");
   d.toggle("-q,--quiet", o.quiet, "Print only errors");

@@ -119,6 +119,7 @@ void Controller::drop_if_idle(Lock& lock) {
     if (found == locks_.end() || !found->second->steps.is_idle()) return;
     parts_.loop.cancel(found->second->timer);
     locks_.erase(found);
+    parts_.observer.forgotten(name);
   });
 }
 
@@ -195,6 +196,7 @@ void Controller::write_status(Lock& lock, const std::string& name) {
                        } else if (answer->status != 404 && answer->status != 409) {
                          parts_.observer.trouble(kube::parse_failure(*answer).message);
                        }
+                       parts_.observer.status_written(written.ok);
                        step(*found->second, written);
                      });
 }

@@ -36,6 +36,10 @@ class ControllerObserver {
   /// Something a person should hear; `detail` is the store's own words.
   virtual void reported(const std::string& /*lock*/, tenure::Action::Note,
                         const std::string& /*detail*/) {}
+  /// A request to the store, and what became of it.
+  virtual void request_done(const char* /*op*/, const char* /*outcome*/) {}
+  virtual void status_written(bool /*ok*/) {}
+  virtual void forgotten(const std::string& /*lock*/) {}
   /// K2: another controller of this cluster writes to the store.
   virtual void has_rival(const std::string& /*lock*/) {}
   /// The API server, one line.

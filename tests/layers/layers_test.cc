@@ -29,8 +29,10 @@ const std::map<std::string, Words> kLayerSees = {
     {"store", {"store", "kube", "auth", "net", "runtime", "core", "base"}},
     {"sim", {"sim", "core", "base"}},
     {"elect", {"elect", "store", "runtime", "core", "base"}},
+    {"controller", {"controller", "store", "kube", "net", "runtime", "core", "base"}},
     {"cli",
-     {"cli", "server", "elect", "store", "kube", "auth", "net", "sim", "runtime", "core", "base"}},
+     {"cli", "controller", "server", "elect", "store", "kube", "auth", "net", "sim", "runtime",
+      "core", "base"}},
     {"server", {"server", "elect", "store", "net", "runtime", "core", "base"}},
 };
 
@@ -46,7 +48,7 @@ const std::map<std::string, const char*> kLibraries = {
     {"sqlite3.h", R"(src/store/(testing/)?[a-z_]+\.cc)"},
     {"curl", R"(src/net/[a-z_]+\.cc)"},
     {"yaml-cpp", R"(src/kube/[a-z_]+\.cc)"},
-    {"prometheus", R"(src/server/metrics\.cc)"},
+    {"prometheus", R"(src/server/(controller_)?metrics\.cc)"},
     {"openssl", R"(src/(auth|net|kube)/[a-z_]+\.cc)"},
     {"tl", R"(include/tenure/result\.h)"},
     {"gtest", kTestCode},

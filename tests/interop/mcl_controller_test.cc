@@ -1,0 +1,190 @@
+// `tenure controller` in two clusters with one bucket, and what stands on both sides of it: Go
+// programs with client-go's elector over the published protocol of MultiClusterLeases, and a
+// stand-in for the Go controller of another cluster.
+#include <csignal>
+#include <fstream>
+#include <memory>
+
+#include "base/duration.h"
+#include "integration/k8s_test.h"
+#include "servers/control_plane.h"
+#include "servers/gcs_server.h"
+
+namespace tenure::test {
+namespace {
+
+constexpr const char* kStarted = R"({"event":"started"})";
+constexpr const char* kStopped = R"({"event":"stopped"})";
+const Words kTiming = {"--lease-duration=8s", "--renew-deadline=5s", "--retry-period=1s"};
+
+class MultiCluster : public K8sTest {
+ protected:
+  void SetUp() override {
+    const auto shared = shared_cluster();
+    ASSERT_TRUE(shared) << shared.error().to_string();
+    use(*shared);
+    auto plane = ControlPlane::start({});
+    ASSERT_TRUE(plane) << plane.error().to_string();
+    west_plane_ = std::move(*plane);
+    west_ = west_plane_->cluster();
+    EXPECT_EQ(west_.kubectl({"create", "namespace", namespace_}).code, 0);
+    for (const Cluster* cluster : {&admin_, &west_})
+      EXPECT_EQ(cluster->kubectl({"apply", "--server-side", "--force-conflicts", "-f", CRD}).code,
+                0);
+    auto store = GcsServer::start();
+    ASSERT_TRUE(store) << store.error().to_string();
+    store_ = std::move(*store);
+  }
+
+  [[nodiscard]] const Cluster& east() const { return admin_; }
+
+  [[nodiscard]] std::unique_ptr<Program> controller(const Cluster& cluster, const std::string& name,
+                                                    const Words& more = {}) const {
+    Words words = {"controller",
+                   std::string("--gcs-bucket=") + GcsServer::kBucket,
+                   "--cluster=" + name,
+                   "--kubeconfig=" + cluster.kubeconfig,
+                   "--health-addr=127.0.0.1:0",
+                   "--metrics-addr=127.0.0.1:0"};
+    words.insert(words.end(), more.begin(), more.end());
+    Program::Setup setup;
+    setup.environment = {"STORAGE_EMULATOR_HOST=" + store_->url()};
+    return std::make_unique<Program>(words, setup);
+  }
+  /// Gives the lock back when it is asked to end.
+  [[nodiscard]] std::unique_ptr<Program> go(const Cluster& cluster,
+                                            const std::string& identity) const {
+    Words words = {"--kubeconfig=" + cluster.kubeconfig, "--namespace=" + namespace_,
+                   "--lease=lock", "--id=" + identity, "--release-on-cancel"};
+    words.insert(words.end(), kTiming.begin(), kTiming.end());
+    return std::make_unique<Program>(words,
+                                     Program::Setup{.path = east().programs + "/mcl_client"});
+  }
+
+  [[nodiscard]] Json object(const Cluster& cluster) const {
+    const auto got = cluster.kubectl({"get", "mcl", "lock", "-n", namespace_, "-o", "json"});
+    return got.code == 0 ? Json::parse(got.output) : Json::object();
+  }
+  [[nodiscard]] Json status(const Cluster& cluster) const {
+    return object(cluster).value("status", Json::object());
+  }
+  [[nodiscard]] Json record() const {
+    const auto text = store_->get("leases/" + namespace_ + "/lock");
+    return text ? Json::parse(*text) : Json::object();
+  }
+  /// Three heartbeats more are acknowledged.
+  [[nodiscard]] bool is_acknowledged(const Cluster& cluster) const {
+    const std::int64_t before = status(cluster).value("observedGeneration", std::int64_t{0});
+    return eventually(
+        [&] { return status(cluster).value("observedGeneration", std::int64_t{0}) >= before + 3; });
+  }
+  [[nodiscard]] bool names(const Cluster& cluster, const std::string& holder) const {
+    return eventually(
+        [&] { return status(cluster).value("globalHolderIdentity", std::string()) == holder; });
+  }
+
+  std::unique_ptr<ControlPlane> west_plane_;
+  Cluster west_;
+  std::unique_ptr<GcsServer> store_;
+};
+
+TEST_F(MultiCluster, GoCandidatesOfTwoClustersTakeTurns) {
+  const auto in_east = controller(east(), "east");
+  const auto in_west = controller(west_, "west");
+  const auto first = go(east(), "first");
+  ASSERT_TRUE(first->prints(kStarted));
+  EXPECT_EQ(status(east())["isLeader"], true);
+  EXPECT_EQ(record()["holderIdentity"], "first");
+  EXPECT_EQ(record()["cluster"], "east");
+  EXPECT_EQ(record()["leaseTransitions"], 1);
+
+  const auto second = go(west_, "second");
+  ASSERT_TRUE(is_acknowledged(east()));
+  first->signal(SIGTERM);
+  EXPECT_EQ(first->exit_code(), 0);
+  ASSERT_TRUE(second->prints(kStarted));
+  EXPECT_EQ(record()["holderIdentity"], "second");
+  EXPECT_EQ(record()["leaseTransitions"], 2);
+  EXPECT_EQ(status(west_)["fencingToken"], 2);
+  ASSERT_TRUE(names(east(), "second"));
+  EXPECT_EQ(status(east())["isLeader"], false);
+  const auto events = east().kubectl({"get", "events", "-n", namespace_});
+  EXPECT_THAT(events.output, ::testing::HasSubstr("first became leader"));
+  EXPECT_THAT(events.output, ::testing::HasSubstr("first stopped leading"));
+}
+
+TEST_F(MultiCluster, ASilentCandidateIsFollowedByOneOfAnotherCluster) {
+  const auto in_east = controller(east(), "east");
+  const auto in_west = controller(west_, "west");
+  const auto first = go(east(), "first");
+  ASSERT_TRUE(first->prints(kStarted));
+  const auto second = go(west_, "second");
+  ASSERT_TRUE(is_acknowledged(east()));
+  first->signal(SIGKILL);
+  ASSERT_TRUE(second->prints(kStarted));
+  EXPECT_EQ(record()["leaseTransitions"], 2);
+  ASSERT_TRUE(in_east->reports("first stopped leading"));
+}
+
+TEST_F(MultiCluster, AControllerThatComesBackGoesOnWithTheTenure) {
+  auto in_east = controller(east(), "east");
+  const auto first = go(east(), "first");
+  ASSERT_TRUE(first->prints(kStarted));
+  ASSERT_TRUE(is_acknowledged(east()));
+  in_east->signal(SIGKILL);
+  EXPECT_EQ(in_east->exit_code(), 128 + SIGKILL);
+  in_east = controller(east(), "east");
+  ASSERT_TRUE(is_acknowledged(east()));
+  EXPECT_EQ(record()["leaseTransitions"], 1);
+  EXPECT_THAT(first->output(), ::testing::Not(::testing::HasSubstr("stopped")));
+}
+
+TEST_F(MultiCluster, WithoutItsControllerACandidateStopsBeforeAnotherOneStarts) {
+  const auto in_east = controller(east(), "east");
+  const auto in_west = controller(west_, "west");
+  const auto first = go(east(), "first");
+  ASSERT_TRUE(first->prints(kStarted));
+  const auto second = go(west_, "second");
+  ASSERT_TRUE(is_acknowledged(east()));
+  in_east->signal(SIGKILL);
+  ASSERT_TRUE(first->prints(kStopped));
+  EXPECT_THAT(second->output(), ::testing::Not(::testing::HasSubstr("started")));
+  ASSERT_TRUE(second->prints(kStarted));
+  EXPECT_EQ(record()["leaseTransitions"], 2);
+}
+
+TEST_F(MultiCluster, AReplicaGoesOnWithoutAChangeOfLeader) {
+  auto one = controller(east(), "east", {"--leader-elect"});
+  ASSERT_TRUE(one->reports("this replica works"));
+  const auto other = controller(east(), "east", {"--leader-elect"});
+  ASSERT_TRUE(other->reports("this one waits"));
+  const auto first = go(east(), "first");
+  ASSERT_TRUE(first->prints(kStarted));
+  one->signal(SIGTERM);
+  EXPECT_EQ(one->exit_code(), 0);
+  ASSERT_TRUE(other->reports("this replica works"));
+  ASSERT_TRUE(is_acknowledged(east()));
+  EXPECT_EQ(record()["leaseTransitions"], 1);
+  EXPECT_THAT(first->output(), ::testing::Not(::testing::HasSubstr("stopped")));
+}
+
+// As that controller writes it: three fields, and no word of a lease duration.
+TEST_F(MultiCluster, TheClaimOfAGoControllerIsHonoured) {
+  const std::string key = "leases/" + namespace_ + "/lock";
+  const auto record_of = [](const std::string& renewed) {
+    return Json{{"holderIdentity", "go"}, {"renewTime", renewed}, {"leaseTransitions", 4}}.dump();
+  };
+  ASSERT_TRUE(store_->put(key, record_of("2099-01-01T00:00:00Z")));
+  const auto in_east = controller(east(), "east");
+  const auto first = go(east(), "first");
+  ASSERT_TRUE(names(east(), "go"));
+  // The candidate tries again when the lease is over by its own clock, and so by the controller's.
+  ASSERT_TRUE(eventually([&] { return object(east())["metadata"]["generation"] >= 2; }));
+  EXPECT_EQ(record()["holderIdentity"], "go");
+  ASSERT_TRUE(store_->put(key, record_of("2001-01-01T00:00:00Z")));
+  ASSERT_TRUE(eventually([&] { return record()["holderIdentity"] == "first"; }));
+  EXPECT_EQ(record()["leaseTransitions"], 5);
+}
+
+}  // namespace
+}  // namespace tenure::test
