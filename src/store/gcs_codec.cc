@@ -145,7 +145,7 @@ bool is_folder(std::string_view lock, std::uint64_t size) {
 }  // namespace
 
 Status check_object_name(const Place& place, std::string_view lock) {
-  if (Status named = check_lock_name(lock); !named) return named;
+  if (Status named = check_lock_name(lock, kLongestName); !named) return named;
   const std::string name = place.prefix + std::string(lock);
   const auto refuse = [](const std::string& why) {
     return failure(

@@ -36,7 +36,8 @@ struct Place {
   std::string prefix;  ///< empty, or with its '/' at the end
 };
 
-/// What Google Cloud Storage takes as an object's name, beside check_lock_name().
+/// What Google Cloud Storage takes as an object's name, beside check_lock_name(): up to 1024 bytes
+/// with the prefix, so that a controller's "leases/NAMESPACE/NAME" has room.
 /// https://cloud.google.com/storage/docs/objects#naming
 Status check_object_name(const Place& place, std::string_view lock);
 

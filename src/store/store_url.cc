@@ -297,16 +297,15 @@ std::string redact_url(std::string_view url) {
   return out;
 }
 
-Status check_lock_name(std::string_view name) {
-  constexpr std::size_t kMaxBytes = 253;
+Status check_lock_name(std::string_view name, std::size_t max_bytes) {
   const auto refuse_name = [](std::string why, std::string remedy) {
     return failure(ErrorCode::invalid_argument, "the lock name " + std::move(why),
                    std::move(remedy));
   };
   if (name.empty()) return refuse_name("is empty", "give it a name such as backup");
-  if (name.size() > kMaxBytes)
+  if (name.size() > max_bytes)
     return refuse_name(fmt::format("is {} bytes long", name.size()),
-                       fmt::format("at most {} are allowed", kMaxBytes));
+                       fmt::format("at most {} are allowed", max_bytes));
   if (auto fault = text_fault(name)) return refuse_name(std::move(fault->what), fault->remedy);
   return {};
 }

@@ -65,7 +65,7 @@ bool is_endpoint(std::string_view text);
 std::string redact_url(std::string_view url);
 
 /// What every store takes as the name of a lock: 1 to 253 bytes of UTF-8 without control
-/// characters. Slashes and spaces are fine.
-Status check_lock_name(std::string_view name);
+/// characters. Slashes and spaces are fine. A store may take longer ones.
+Status check_lock_name(std::string_view name, std::size_t max_bytes = 253);
 
 }  // namespace tenure
