@@ -59,7 +59,11 @@ void ClusterLock::step(Now now, Event event, std::vector<Action>& out) {
 void ClusterLock::on(Seen& seen) {
   auto [found, is_new] = members_.try_emplace(seen.candidate.name);
   Member& member = found->second;
-  if (is_new ? seen.created : !same_heartbeat(member.candidate, seen.candidate)) {
+  // One that leads waits for the answer to its last heartbeat, and does not move before: that it
+  // has moved since the last answer must do.
+  const bool waits_for_us = seen.status.holder == seen.candidate.identity &&
+                            seen.candidate.generation > seen.status.observed_generation;
+  if (is_new ? seen.created || waits_for_us : !same_heartbeat(member.candidate, seen.candidate)) {
     member.moved = true;
     member.moved_at = now_.mono;
     member.moved_seconds = seconds_of(now_.wall);
