@@ -503,32 +503,29 @@ void ChainWorld::lead(Application& app, Duration heard, Duration sent) {
   const Duration sleeps = on_clock_of(app, timing_.retry_period);
   const Duration tries = on_clock_of(app, timing_.renew_deadline);
   const Duration ends = app.counts_from_sending ? sent + tries : heard + sleeps + tries;
-  after(sleeps, [this, &app, ends, heard, life = app.life] {
+  after(sleeps, [this, &app, ends, life = app.life] {
     if (app.life == life && app.leads) renew(app, ends);
-    static_cast<void>(heard);
   });
 }
 
 void ChainWorld::renew(Application& app, Duration give_up) {
-  const int life = app.life;
   const auto renewed = std::make_shared<bool>(false);
-  at(give_up, [this, &app, life, renewed] {
+  at(give_up, [this, &app, life = app.life, renewed] {
     if (app.life == life && app.leads && !*renewed) stop_leading(app);
   });
-  const auto again = std::make_shared<std::function<void()>>();
-  *again = [this, &app, life, give_up, renewed, again] {
-    if (app.life != life || !app.leads || now_ >= give_up) return;
-    attempt(app, give_up, [this, &app, life, renewed, again](bool ok) {
-      if (ok) {
-        *renewed = true;
-        return;
-      }
-      after(on_clock_of(app, timing_.retry_period), [&app, life, again] {
-        if (app.life == life) (*again)();
-      });
+  try_to_renew(app, give_up, renewed);
+}
+
+void ChainWorld::try_to_renew(Application& app, Duration give_up,
+                              const std::shared_ptr<bool>& renewed) {
+  if (!app.leads || now_ >= give_up) return;
+  attempt(app, give_up, [this, &app, give_up, renewed, life = app.life](bool ok) {
+    *renewed = ok;
+    if (ok) return;
+    after(on_clock_of(app, timing_.retry_period), [this, &app, give_up, renewed, life] {
+      if (app.life == life) try_to_renew(app, give_up, renewed);
     });
-  };
-  (*again)();
+  });
 }
 
 void ChainWorld::stop_leading(Application& app) {

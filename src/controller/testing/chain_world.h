@@ -102,6 +102,7 @@ class ChainWorld {
                std::function<void(bool)> done);
   void lead(Application& app, Duration heard, Duration sent);
   void renew(Application& app, Duration give_up);
+  void try_to_renew(Application& app, Duration give_up, const std::shared_ptr<bool>& renewed);
   void stop_leading(Application& app);
   void release(Application& app);
   Duration on_clock_of(const Application& app, Duration local) const;
