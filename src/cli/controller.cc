@@ -254,17 +254,18 @@ Result<std::unique_ptr<HttpServer>> serve(const std::string& address, HttpServer
 }
 
 HttpServer::Handler metrics_handler(const ControllerMetrics& metrics) {
-  return [&metrics](const HttpServerRequest& request, std::shared_ptr<HttpExchange> exchange) {
-    HttpServerResponse response;
-    if (request.path != "/metrics") {
-      response.status = 404;
-      response.body = "there is /metrics\n";
-    } else {
-      response.content_type = Metrics::kContentType;
-      response.body = metrics.text();
-    }
-    exchange->respond(std::move(response));
-  };
+  return
+      [&metrics](const HttpServerRequest& request, const std::shared_ptr<HttpExchange>& exchange) {
+        HttpServerResponse response;
+        if (request.path != "/metrics") {
+          response.status = 404;
+          response.body = "there is /metrics\n";
+        } else {
+          response.content_type = Metrics::kContentType;
+          response.body = metrics.text();
+        }
+        exchange->respond(std::move(response));
+      };
 }
 
 }  // namespace
