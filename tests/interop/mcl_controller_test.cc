@@ -80,7 +80,7 @@ class MultiCluster : public K8sTest {
     const std::int64_t before = answered();
     const auto is_so = [&] { return answered() >= before + 3; };
     if (eventually(is_so) || eventually(is_so)) return ::testing::AssertionSuccess();
-    return ::testing::AssertionFailure() << object(cluster);
+    return ::testing::AssertionFailure() << object(cluster) << " with record " << record();
   }
   [[nodiscard]] ::testing::AssertionResult names(const Cluster& cluster,
                                                  const std::string& holder) const {

@@ -8,11 +8,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <iostream>
 
 #include "runtime/clock.h"
 
@@ -113,10 +115,20 @@ Program::Program(const Words& arguments, const Setup& setup) {
 }
 
 Program::~Program() {
+  if (::testing::Test::HasFailure()) show();
   if (exited_) return;
   kill(pid_, SIGKILL);
   kill(pid_, SIGCONT);
   waitpid(pid_, nullptr, 0);
+}
+
+// What it had to say, for whoever looks into a failure.
+void Program::show() {
+  const pollfd ready{errors_.fd.get(), POLLIN, 0};
+  for (pollfd fd = ready; !errors_.ended && poll(&fd, 1, 0) > 0; fd = ready) errors_.read_some();
+  constexpr std::size_t kMost = 16'384;
+  const std::size_t from = errors_.text.size() - std::min(errors_.text.size(), kMost);
+  std::cerr << "--- stderr of" << shown_ << ":\n" << errors_.text.substr(from) << "---\n";
 }
 
 void Program::Stream::read_some() {

@@ -68,6 +68,7 @@ class Program {
   template <class Condition>
   bool wait(const std::string& what, Condition condition);
   void reap();
+  void show();
 
   std::string shown_;
   pid_t pid_ = 0;

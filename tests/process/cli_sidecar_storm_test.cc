@@ -135,7 +135,7 @@ TEST_F(CliSidecarStorm, TenThousandBadRequestsCostNeitherTheTenureNorMemory) {
   const Json before = record();
   EXPECT_EQ(before["epoch"], 1);
   round();  // makes what is made once
-  const long memory_before = memory_kib();
+  [[maybe_unused]] const long memory_before = memory_kib();
   const double renewals_before = renewals();
 
   for (int rounds = 0; rounds < 10 || renewals() < renewals_before + 3; ++rounds) {
