@@ -30,6 +30,7 @@ Elector::Elector(ElectorOptions options, Random& random, const Elector& before)
   written_once_ = before.written_once_;
   seen_ = before.seen_;
   seen_at_ = before.seen_at_;
+  seen_age_ = before.seen_age_;
   looked_at_ = before.looked_at_;
   next_look_ = before.next_look_;
   last_held_duration_ = before.last_held_duration_;
@@ -73,7 +74,7 @@ void Elector::on(event::ReadDone& done) {
   check_store_clock(done.result.server_time);
   op_.kind = OpKind::none;
   switch (done.result.outcome) {
-    case ReadOutcome::ok: observe(std::move(done.result.observation)); return;
+    case ReadOutcome::ok: observe(std::move(done.result)); return;
     case ReadOutcome::rejected: report(Action::Note::store_rejected); break;
     case ReadOutcome::throttled: report(Action::Note::store_throttled); break;
     case ReadOutcome::unknown: report(Action::Note::store_unreachable); break;
@@ -92,6 +93,7 @@ void Elector::on(event::WriteDone& done) {
       seen_.kind = Observation::Kind::record;
       seen_.record = outgoing_;
       seen_at_ = looked_at_ = now_.mono;
+      seen_age_ = Duration(0);
       seen_.version = std::move(done.result.version);
       settle(write);
       return;
@@ -176,7 +178,8 @@ Duration Elector::stated_duration(const LeaderElectionRecord& record) const {
          record.grace;
 }
 
-void Elector::observe(Observation&& observation) {
+void Elector::observe(ReadResult&& result) {
+  Observation& observation = result.observation;
   const bool first = !view_.observed;
   view_.observed = true;
   const bool changed =
@@ -193,6 +196,7 @@ void Elector::observe(Observation&& observation) {
     last_held_duration_ = seen_.record.is_free() ? Duration(0) : stated_duration(seen_.record);
   seen_ = std::move(observation);
   seen_at_ = now_.mono;
+  seen_age_ = result.age;
   take_over_at_ = Instant::never();
 
   if (seen_.kind == Observation::Kind::record) {

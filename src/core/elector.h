@@ -84,6 +84,7 @@ struct Action {
     record_unreadable,  ///< damaged record
     record_too_new,     ///< written by a later tenure
     epoch_exhausted,    ///< no higher epoch can be written
+    no_controller,      ///< nobody answers the candidate of a MultiClusterLease
     release_failed,     ///< the lock was not given back; it runs out by itself
   };
   Kind kind = Kind::done;
@@ -132,6 +133,8 @@ struct ElectorOptions {
 
 class Elector {
  public:
+  using Event = tenure::Event;
+
   Elector(ElectorOptions options, Random& random);
   /// One that goes on where another for the same lock has ended, or only looked: it knows what that
   /// one knew of the record, and since when (C1, K4).
@@ -190,7 +193,7 @@ class Elector {
   void on(const event::Stop&);
 
   // what was learnt
-  void observe(Observation&& observation);
+  void observe(ReadResult&& result);
   void settle(const SentWrite& write);
   void win(const SentWrite& write);
   void check_store_clock(const std::optional<WallTime>& server_time);
@@ -221,6 +224,7 @@ class Elector {
   [[nodiscard]] Duration stated_duration(const LeaderElectionRecord& record) const;
   [[nodiscard]] Instant free_at() const;
   [[nodiscard]] Instant clear_of_other_writes() const;
+  [[nodiscard]] Duration take_over_spread() const;
   [[nodiscard]] Duration renewal_wait();
   [[nodiscard]] Duration poll_interval(bool changed, Duration since_last_look);
   [[nodiscard]] Duration retry_wait();
@@ -248,6 +252,7 @@ class Elector {
   bool written_once_ = false;
 
   Observation seen_;
+  Duration seen_age_{0};           // of the record then, at least
   Instant seen_at_;                // C1: end of the read that first showed this version
   Instant looked_at_;              // end of the latest read
   Instant next_look_;              // when to read again though nothing announced a change

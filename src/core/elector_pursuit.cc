@@ -42,6 +42,8 @@ Duration Elector::poll_interval(bool changed, Duration since_last_look) {
   const Duration p = options_.retry_period;
   if (options_.store.watch)
     return std::max(p, options_.timing.lease_duration / 2);  // only against missed news
+  // The holder of a controller renews when its candidate moves, which nobody can foresee.
+  if (options_.renew_on_request) return random_.between(p, p * 11 / 10);
   if (changed) return std::max(p * 11 / 10 - since_last_look, p / 6);
   if (now_.mono < seen_at_ + p * 7 / 5) return p / 6;
   return random_.between(p / 2, p);
@@ -83,7 +85,16 @@ Instant Elector::free_at() const {
 // W4: the earliest instant at which a write keeps its distance from the one that others made last.
 Instant Elector::clear_of_other_writes() const {
   const bool somebody_wrote = seen_.kind == Observation::Kind::record;
-  return somebody_wrote ? seen_at_ + options_.store.min_write_interval : seen_at_;
+  const Duration left = std::max(Duration(0), options_.store.min_write_interval - seen_age_);
+  return somebody_wrote ? seen_at_ + left : seen_at_;
+}
+
+// Each sees a release at another moment; when a lease runs out, all have counted to the same
+// instant.
+Duration Elector::take_over_spread() const {
+  const Duration interval = options_.store.min_write_interval;
+  const bool is_given_back = seen_.kind == Observation::Kind::record && seen_.record.is_free();
+  return is_given_back ? interval / 10 : interval;
 }
 
 void Elector::pursue_contending() {
@@ -103,7 +114,7 @@ void Elector::pursue_contending() {
   if (limited) {
     if (take_over_at_.is_never() && !when.is_never())
       take_over_at_ = std::max(when, clear_of_other_writes()) +
-                      random_.between(Duration(0), options_.store.min_write_interval);
+                      random_.between(Duration(0), take_over_spread());
     when = std::max(when, take_over_at_);
     if (written_once_) when = std::max(when, last_write_sent_ + options_.store.min_write_interval);
   }

@@ -61,6 +61,7 @@ const char* to_string(Action::Note note) {
     case Action::Note::record_unreadable: return "record_unreadable";
     case Action::Note::record_too_new: return "record_too_new";
     case Action::Note::epoch_exhausted: return "epoch_exhausted";
+    case Action::Note::no_controller: return "no_controller";
     case Action::Note::release_failed: return "release_failed";
   }
   return "?";

@@ -44,6 +44,7 @@ struct ReadResult {
   std::optional<WallTime> server_time{};  ///< the store's clock when it answered, where it tells
   Duration retry_after{0};                ///< for throttled
   std::string detail;                     ///< for people: what went wrong
+  Duration age{0};  ///< the record was written this long ago at least, where the store tells
 };
 
 struct WriteResult {

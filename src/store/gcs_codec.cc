@@ -234,6 +234,20 @@ std::optional<ReadResult> read_result(const HttpResponse& answer, const Version&
   return result;
 }
 
+// A generation is the microsecond of the writing, which nobody promises: believed when it fits the
+// header that is.
+std::optional<WallTime> written_at(const HttpResponse& answer) {
+  const auto modified = http_date(answer.header("last-modified"));
+  if (!modified) return std::nullopt;
+  constexpr std::uint64_t kMostThatFits = INT64_MAX / 1000;
+  const std::uint64_t generation = number_in(answer.header("x-goog-generation")).value_or(0);
+  const WallTime exact =
+      WallTime::from_ns(static_cast<std::int64_t>(std::min(generation, kMostThatFits)) * 1000);
+  const Duration within = exact - *modified;
+  const Duration second = std::chrono::seconds(1);
+  return within >= Duration(0) && within < second ? exact : *modified + second;
+}
+
 ReadResult described_result(const HttpResponse& answer, const Place& place) {
   if (answer.status != 200) return failed_read(answer, place);
   ReadResult result;

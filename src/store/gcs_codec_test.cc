@@ -394,5 +394,19 @@ TEST(GcsCodec, AListThatFailsSaysWhichWay) {
   EXPECT_EQ(code(200, "garbage"), ErrorCode::corrupt);
 }
 
+TEST(GcsCodec, TheGenerationTellsTheMomentWhereItFitsTheHeader) {
+  const auto written = [](const char* generation, const char* modified) {
+    HttpResponse answer;
+    answer.status = 200;
+    answer.headers = {{"x-goog-generation", generation}, {"last-modified", modified}};
+    return written_at(answer);
+  };
+  const char* const modified = "Sun, 22 Nov 2026 03:36:42 GMT";
+  EXPECT_EQ(written("1795318602519631", modified), *parse_rfc3339("2026-11-22T03:36:42.519631Z"));
+  for (const char* other : {"1795318603519631", "1795318601519631", "7", "9223372036854775807"})
+    EXPECT_EQ(written(other, modified), *parse_rfc3339("2026-11-22T03:36:43Z")) << other;
+  EXPECT_EQ(written("1795318602519631", "yesterday"), std::nullopt);
+}
+
 }  // namespace
 }  // namespace tenure::gcs

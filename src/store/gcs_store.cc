@@ -11,6 +11,7 @@
 
 #include "store/authorized_http.h"
 #include "store/last_seen.h"
+#include "store/server_clock.h"
 
 namespace tenure {
 namespace {
@@ -86,6 +87,7 @@ class GcsObjects final : public Store {
   const gcs::Place place_;
   const std::string url_;
   LastSeen last_seen_{kMostRemembered};
+  ServerClock server_clock_;
   const std::shared_ptr<char> alive_ = std::make_shared<char>();
   AuthorizedHttp http_;  // last: its callbacks use the rest
 };
@@ -106,8 +108,12 @@ void GcsObjects::read(const std::string& lock, Instant deadline, ReadCallback do
   const std::shared_ptr<const Observation> before = last_seen_.find(lock);
   const Version known = before ? before->version : Version();
   send(gcs::read_request(place_, lock, known), deadline,
-       [this, lock, before, known, deadline,
+       [this, lock, before, known, deadline, sent = loop_.now().mono,
         done = std::move(done)](const Result<HttpResponse>& answer) mutable {
+         const Instant now = loop_.now().mono;
+         if (answer)
+           if (const auto date = http_date(answer->header("date")))
+             server_clock_.learn(sent, now, *date);
          if (!answer && answer.error().code == ErrorCode::corrupt)
            return describe_instead(lock, deadline, std::move(done));
          if (!answer) return done(read_failure(answer.error()));
@@ -119,6 +125,8 @@ void GcsObjects::read(const std::string& lock, Instant deadline, ReadCallback do
            result->observation = *before;
          } else if (result->outcome == ReadOutcome::ok) {
            last_seen_.remember(lock, result->observation);
+           if (const auto written = gcs::written_at(*answer))
+             result->age = server_clock_.passed_since(*written, now);
          }
          done(*std::move(result));
        });
