@@ -23,15 +23,15 @@ int exit_code_of_command(const Error& error) {
   return kExitFailure;
 }
 
-void Candidate::contend(Driver& driver) {
-  driver_ = &driver;
-  driver.start();
+void Candidate::contend(Contender& contender) {
+  contender_ = &contender;
+  contender.start();
   loop_.run();
 }
 
 void Candidate::leave(int exit_code) {
   if (!exit_code_) exit_code_ = exit_code;
-  driver_->stop();
+  contender_->stop();
 }
 
 void Candidate::signalled(int signal) {

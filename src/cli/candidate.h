@@ -11,7 +11,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/run_log.h"
-#include "elect/driver.h"
+#include "elect/contender.h"
 #include "elect/work.h"
 #include "runtime/guarded_process.h"
 
@@ -27,7 +27,7 @@ class Candidate final : public Work, public DriverObserver {
       : loop_(loop), log_(log), options_(options) {}
 
   /// Contends until the command has ended, a signal or a time-out; then stops the loop.
-  void contend(Driver& driver);
+  void contend(Contender& contender);
   /// A signal came. To the command while it runs; otherwise SIGINT, SIGTERM, SIGHUP and SIGQUIT
   /// end the waiting. A second SIGINT or SIGTERM ends the command by force.
   void signalled(int signal);
@@ -55,7 +55,7 @@ class Candidate final : public Work, public DriverObserver {
   Loop& loop_;
   const RunLog& log_;
   const RunOptions& options_;
-  Driver* driver_ = nullptr;
+  Contender* contender_ = nullptr;
   std::unique_ptr<GuardedProcess> process_;
   Finished finished_;
   Epoch epoch_ = 0;

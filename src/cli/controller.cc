@@ -52,14 +52,14 @@ class Observer final : public controller::ControllerObserver {
         events_(parts.loop, parts.client, cluster,
                 [this](const std::string& what) { log_.warning("event", 0, what); }) {}
 
-  void became_leader(const controller::LeaseObject& object, Epoch epoch) override {
+  void became_leader(const mcl::LeaseObject& object, Epoch epoch) override {
     const std::string what = object.candidate.identity + " became leader";
     events_.record(object, what);
     metrics_.became_leader(object.name_space + "/" + object.lock, epoch);
     log_.info("leading", epoch, fmt::format("{} of {}/{}", what, object.name_space, object.lock));
   }
-  void stopped_leading(const controller::LeaseObject& object, const std::string& identity,
-                       Epoch epoch, const std::string& why) override {
+  void stopped_leading(const mcl::LeaseObject& object, const std::string& identity, Epoch epoch,
+                       const std::string& why) override {
     const std::string what = identity + " stopped leading";
     if (!object.uid.empty()) events_.record(object, what);
     metrics_.stopped_leading(object.name_space + "/" + object.lock);

@@ -10,6 +10,7 @@
 #include "cli/json_text.h"
 #include "cli/session.h"
 #include "elect/defaults.h"
+#include "elect/open_contender.h"
 #include "kube/access.h"
 #include "runtime/clock.h"
 
@@ -189,24 +190,34 @@ Check check_permissions(Loop& loop, const StoreUrl& url, const Timing& timing) {
   const auto client = open_cluster(loop, url);
   if (!client) return failed(name, client.error());
   const std::string& where = (*client)->config().namespace_name;
+  const bool leases = url.kind == StoreUrl::Kind::k8s;
+  const kube::AccessQuery query = {
+      .namespace_name = where,
+      .group = leases ? "coordination.k8s.io" : "multicluster.core.cnrm.cloud.google.com",
+      .resource = leases ? "leases" : "multiclusterleases",
+      .verbs = {"get", "list", "watch", "create", leases ? "update" : "patch"}};
   Result<std::vector<std::string>> denied = failure(ErrorCode::internal, "no answer");
-  kube::find_denied_verbs(**client,
-                          {.namespace_name = where,
-                           .group = "coordination.k8s.io",
-                           .resource = "leases",
-                           .verbs = {"get", "list", "watch", "create", "update"}},
-                          loop.now().mono + timing.request_timeout, [&](auto answer) {
+  kube::find_denied_verbs(**client, query, loop.now().mono + timing.request_timeout,
+                          [&](auto answer) {
                             denied = std::move(answer);
                             loop.stop();
                           });
   loop.run();
   if (!denied) return failed(name, denied.error());
   if (denied->empty())
-    return passed(name, fmt::format("get, list, watch, create and update leases in {}", where));
-  return {name, false,
-          fmt::format("may not {} leases in namespace {}", fmt::join(*denied, ", "), where),
-          fmt::format("grant {} on leases of coordination.k8s.io with a Role and a RoleBinding",
-                      fmt::join(*denied, ", "))};
+    return passed(name,
+                  fmt::format("{} {} in {}", fmt::join(query.verbs, ", "), query.resource, where));
+  return {
+      name, false,
+      fmt::format("may not {} {} in namespace {}", fmt::join(*denied, ", "), query.resource, where),
+      fmt::format("grant {} on {} of {} with a Role and a RoleBinding", fmt::join(*denied, ", "),
+                  query.resource, query.group)};
+}
+
+Check check_kind_is_known(Session& session) {
+  const auto locks = list_now(session);
+  if (!locks) return failed("objects", locks.error());
+  return passed("objects", fmt::format("{} MultiClusterLeases found", locks->size()));
 }
 
 void check_store(Loop& loop, const StoreFlags& flags, const StoreUrl& url, Checks& checks) {
@@ -223,11 +234,14 @@ void check_store(Loop& loop, const StoreFlags& flags, const StoreUrl& url, Check
   } else {
     checks.push_back(passed("store", store));
   }
-  if (url.kind == StoreUrl::Kind::k8s)
-    checks.push_back(check_permissions(loop, url, session->timing));
-  WriteProbe probe(*session);
-  checks.push_back(probe.run());
-  if (checks.back().ok) checks.push_back(check_latency(probe.slowest(), session->timing));
+  if (url.is_in_cluster()) checks.push_back(check_permissions(loop, url, session->timing));
+  if (url.kind == StoreUrl::Kind::mcl) {  // its controller does the writing
+    checks.push_back(check_kind_is_known(*session));
+  } else {
+    WriteProbe probe(*session);
+    checks.push_back(probe.run());
+    if (checks.back().ok) checks.push_back(check_latency(probe.slowest(), session->timing));
+  }
   checks.push_back(check_notifications(session->store->traits()));
 }
 
@@ -238,7 +252,7 @@ Checks all_checks(Loop& loop, const StoreFlags& flags) {
   checks.push_back(
       passed("url", flags.url.empty() ? "the default, " + url->path : redact_url(flags.url)));
   checks.push_back(check_clocks(loop));
-  if (const auto timing = check(settings_of(*url, flags), StoreTraits{}); !timing)
+  if (const auto timing = timing_of(url->kind, settings_of(*url, flags), StoreTraits{}); !timing)
     checks.push_back(failed("settings", timing.error()));
   else
     check_store(loop, flags, *url, checks);

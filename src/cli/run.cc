@@ -7,6 +7,7 @@
 #include "cli/console.h"
 #include "cli/session.h"
 #include "elect/defaults.h"
+#include "elect/open_contender.h"
 #include "runtime/clock.h"
 #include "runtime/command_line.h"
 #include "runtime/signals.h"
@@ -32,14 +33,16 @@ int contend(const RunOptions& options, const RunLog& log, Candidate& candidate, 
       fmt::format("candidate {} for lock {} in {}: {}", options.identity, in_quotes(options.name),
                   session.store->describe(), session.timing.summary()));
   SystemRandom random;
-  Driver driver({.loop = session.loop,
-                 .store = *session.store,
-                 .work = candidate,
-                 .random = random,
-                 .observer = candidate},
-                options.name,
-                elector_options(session, options.identity, options.cluster, !options.once));
-  candidate.contend(driver);
+  const auto contender = open_contender(
+      {.loop = session.loop,
+       .store = *session.store,
+       .work = candidate,
+       .random = random,
+       .observer = candidate},
+      session.url, options.name,
+      elector_options(session, options.identity, options.cluster, !options.once), session.settings);
+  if (!contender) return fail(contender.error());
+  candidate.contend(**contender);
   return candidate.exit_code();
 }
 

@@ -57,6 +57,8 @@ std::string_view explain(Action::Note note) {
     case Action::Note::record_too_new:
       return "the lock's record was written by a later version of tenure; upgrade this one";
     case Action::Note::epoch_exhausted: return "the lock's epoch cannot be raised any more";
+    case Action::Note::no_controller:
+      return "no controller answers; see that tenure controller runs in this cluster";
     case Action::Note::release_failed:
       return "the lock was not given back; it passes on when its lease runs out";
   }

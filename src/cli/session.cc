@@ -7,6 +7,7 @@
 
 #include "cli/console.h"
 #include "elect/defaults.h"
+#include "elect/open_contender.h"
 
 namespace tenure::cli {
 namespace {
@@ -45,7 +46,8 @@ Result<Session> open_session(Loop& loop, const StoreFlags& flags, OpenMode mode)
   if (!url) return tl::unexpected(url.error());
   const Settings settings = settings_of(*url, flags);
   // Before the store is opened: a slip in the settings must not leave a new database behind.
-  if (auto timing = check(settings, StoreTraits{}); !timing) return tl::unexpected(timing.error());
+  if (auto timing = timing_of(url->kind, settings, StoreTraits{}); !timing)
+    return tl::unexpected(timing.error());
 
   auto store = open_store(loop, *url, mode, [](const std::string& warning) {
     say("tenure: warning: " + printable(warning));
@@ -56,9 +58,13 @@ Result<Session> open_session(Loop& loop, const StoreFlags& flags, OpenMode mode)
     if (error.code == ErrorCode::invalid_argument) error.code = ErrorCode::unsupported;
     return tl::unexpected(std::move(error));
   }
-  const auto timing = check(settings, (*store)->traits());
+  const auto timing = timing_of(url->kind, settings, (*store)->traits());
   if (!timing) return tl::unexpected(timing.error());
-  return Session{.loop = loop, .store = std::move(*store), .settings = settings, .timing = *timing};
+  return Session{.loop = loop,
+                 .url = *url,
+                 .store = std::move(*store),
+                 .settings = settings,
+                 .timing = *timing};
 }
 
 ElectorOptions elector_options(const Session& session, const std::string& identity,

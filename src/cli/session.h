@@ -25,6 +25,7 @@ namespace tenure::cli {
 
 struct Session {
   Loop& loop;  ///< outlives the session
+  StoreUrl url;
   std::unique_ptr<Store> store;
   Settings settings;
   Timing timing;

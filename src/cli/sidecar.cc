@@ -12,7 +12,7 @@
 #include "cli/sidecar_kubernetes.h"
 #include "cli/sidecar_work.h"
 #include "elect/defaults.h"
-#include "elect/driver.h"
+#include "elect/open_contender.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
 #include "runtime/clock.h"
@@ -152,10 +152,12 @@ int serve(const SidecarOptions& o, HttpServer::Options listening, const Parts& p
                     .on_stopped = o.on_stopped});
   SystemRandom random;
   Observer observer(loop, parts.log, metrics, parts.kubernetes);
-  Driver driver(
-      {.loop = loop, .store = store, .work = work, .random = random, .observer = observer}, o.name,
-      elector_options(parts.session, o.identity, "", true));
-  LeaderApi api(loop, driver, metrics,
+  const auto contender = open_contender(
+      {.loop = loop, .store = store, .work = work, .random = random, .observer = observer},
+      parts.session.url, o.name, elector_options(parts.session, o.identity, "", true),
+      parts.session.settings);
+  if (!contender) return fail(contender.error());
+  LeaderApi api(loop, **contender, metrics,
                 {.identity = o.identity,
                  .store = where,
                  .version = std::string(version_text()),
@@ -171,8 +173,8 @@ int serve(const SidecarOptions& o, HttpServer::Options listening, const Parts& p
       "starting", 0,
       fmt::format("candidate {} for lock {} in {}, listening on port {}: {}", o.identity,
                   in_quotes(o.name), where, (*server)->port(), parts.session.timing.summary()));
-  on_signal = [&driver] { driver.stop(); };
-  driver.start();
+  on_signal = [&contender] { (*contender)->stop(); };
+  (*contender)->start();
   loop.run();
   on_signal = {};
   api.end_waiting();

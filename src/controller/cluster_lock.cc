@@ -6,8 +6,14 @@
 namespace tenure::controller {
 namespace {
 
+using mcl::chain_of;
+using mcl::Condition;
+
 /// One failure alone may be a connection that the server had closed.
 constexpr int kFailuresThatCount = 2;
+/// Between two statuses of an object that neither acknowledge a heartbeat nor end or begin a
+/// tenure.
+constexpr Duration kBetweenRemarks = std::chrono::seconds(1);
 
 std::int64_t seconds_of(WallTime time) {
   return std::chrono::floor<std::chrono::seconds>(time - WallTime::from_ns(0)).count();
@@ -68,13 +74,20 @@ void ClusterLock::on(Seen& seen) {
     member.moved_at = now_.mono;
     member.moved_seconds = seconds_of(now_.wall);
   }
-  // A controller that ran before may have known more than the store does now.
+  // A controller that ran before, or beside this one, may have known more than the store does now.
   const std::chrono::seconds lease(seen.status.lease_duration_seconds);
-  if (is_new)
-    elector_->remember(seen.status.epoch,
-                       seen.status.holder.empty() ? Duration(0) : lease + chain_.grace);
+  elector_->remember(seen.status.epoch,
+                     seen.status.holder.empty() ? Duration(0) : lease + chain_.grace);
+  member.seen_since_sent = true;
   member.candidate = std::move(seen.candidate);
   member.written = std::move(seen.status);
+}
+
+void ClusterLock::on(const Gone& gone) {
+  const auto member = members_.extract(gone.name);
+  // An acknowledgement that is on its way may have been read before the object went.
+  if (member && member.mapped().writing && member.mapped().sent.is_leader)
+    acknowledged_at_ = now_.mono;
 }
 
 void ClusterLock::on(const StatusWritten& written) {
@@ -88,6 +101,8 @@ void ClusterLock::on(const StatusWritten& written) {
     member.write_after = now_.mono + written.retry_after;
     return;
   }
+  // The watch may have been faster, and know more than this answer.
+  if (member.seen_since_sent) return;
   member.written = member.sent;
   member.candidate.version = written.version;
 }
@@ -296,6 +311,7 @@ LeaseStatus ClusterLock::wanted(const Member& member) const {
   // done now, what stands there stays.
   const bool is_holder = !view.holder.empty() && view.holder == member.candidate.identity;
   if (is_holder && !(status.is_leader && is_fresh())) return status;
+  if (!view.observed) return status;  // a store that cannot be asked unnames nobody
   const bool held = !view.holder.empty();
   status.holder = view.holder;
   status.epoch = elector_->highest_epoch();
@@ -344,6 +360,12 @@ void ClusterLock::write_statuses() {
     if (member.writing || now_.mono < member.write_after) continue;
     LeaseStatus status = wanted(member);
     if (status == member.written) continue;
+    // Two controllers by mistake would correct each other as fast as the API server can write (K2).
+    const bool is_news =
+        status.is_leader != member.sent.is_leader ||
+        (status.is_leader && status.observed_generation > member.sent.observed_generation);
+    if (!is_news && now_.mono < member.remark_after) continue;
+    if (!is_news) member.remark_after = now_.mono + kBetweenRemarks;
     // What alone is not worth a write travels with it.
     const bool is_holder = status.holder == member.candidate.identity;
     if (!is_holder) status.observed_generation = member.candidate.generation;
@@ -351,6 +373,7 @@ void ClusterLock::write_statuses() {
     accepted_seconds_ = status.is_leader ? status.renewed_seconds : accepted_seconds_;
     member.sent = std::move(status);
     member.writing = true;
+    member.seen_since_sent = false;
     emit({.kind = Action::Kind::write_status, .name = name});
   }
 }
@@ -365,6 +388,7 @@ void ClusterLock::plan_wake_up() {
   for (const auto& [_, member] : members_) {
     wake_by(dies_at(member));
     wake_by(member.write_after);
+    wake_by(member.remark_after);
   }
 }
 

@@ -23,11 +23,17 @@
 #include <vector>
 
 #include "base/random.h"
-#include "controller/candidate.h"
-#include "controller/chain.h"
 #include "core/elector.h"
+#include "mcl/candidate.h"
+#include "mcl/chain.h"
+#include "mcl/lease_object.h"
 
 namespace tenure::controller {
+
+using mcl::Candidate;
+using mcl::Chain;
+using mcl::LeaseObject;
+using mcl::LeaseStatus;
 
 class ClusterLock {
  public:
@@ -103,6 +109,8 @@ class ClusterLock {
   /// Nothing is held and nobody is left for whom it could be.
   [[nodiscard]] bool is_idle() const { return members_.empty() && identity_.empty(); }
   [[nodiscard]] const LeaseView& view() const { return elector_->view(); }
+  /// Of the lock, as far as this controller knows (K4).
+  [[nodiscard]] Epoch highest_epoch() const { return elector_->highest_epoch(); }
 
  private:
   struct Member {
@@ -110,7 +118,9 @@ class ClusterLock {
     LeaseStatus written;  // what the object has
     LeaseStatus sent;     // what is being written, or was last
     bool writing = false;
-    Instant write_after;             // a failure
+    bool seen_since_sent = false;  // by the watch
+    Instant write_after;           // a failure
+    Instant remark_after;
     bool moved = false;              // a heartbeat was seen (K1)
     Instant moved_at;                // the last one
     std::int64_t moved_seconds = 0;  // the same on the calendar
@@ -120,7 +130,7 @@ class ClusterLock {
   void on(const Start&) { tell(event::Start{}); }
   void on(const Tick&) {}
   void on(Seen& seen);
-  void on(const Gone& gone) { members_.erase(gone.name); }
+  void on(const Gone& gone);
   void on(const StatusWritten& written);
   void on(event::ReadDone& done);
   void on(event::WriteDone& done);

@@ -7,6 +7,8 @@
 namespace tenure::controller {
 namespace {
 
+using mcl::decode_lease_object;
+
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -38,7 +40,7 @@ Controller::Controller(Parts parts, Options options)
     : parts_(parts),
       options_(std::move(options)),
       alive_(std::make_shared<char>()),
-      watch_(parts_.loop, parts_.client, std::string(kLeasesPath) + "/multiclusterleases",
+      watch_(parts_.loop, parts_.client, std::string(mcl::kLeasesPath) + "/multiclusterleases",
              {.changed = [this](const kube::Object& object) { on_changed(object); },
               .deleted = [this](const std::string& key) { on_deleted(key); },
               .synced = [this] { parts_.observer.synced(locks_of_objects_.size()); },
@@ -168,12 +170,13 @@ void Controller::write(Lock& lock, const ClusterLock::Action& action) {
 void Controller::write_status(Lock& lock, const std::string& name) {
   const Candidate& candidate = lock.steps.candidate(name);
   const kube::Object* object = watch_.find(lock.name_space + "/" + name);
-  const std::string path = fmt::format(
-      "{}/namespaces/{}/multiclusterleases/{}/status?fieldManager=tenure&timeout={}s", kLeasesPath,
-      percent_encoded(lock.name_space), percent_encoded(name), kStatusTimeout.count());
+  const std::string path =
+      fmt::format("{}/namespaces/{}/multiclusterleases/{}/status?fieldManager=tenure&timeout={}s",
+                  mcl::kLeasesPath, percent_encoded(lock.name_space), percent_encoded(name),
+                  kStatusTimeout.count());
   parts_.client.send({.method = "PATCH",
                       .path = path,
-                      .body = encode_status_patch(
+                      .body = mcl::encode_status_patch(
                           lock.steps.status_of(name), candidate.version,
                           {.store = parts_.store.describe(), .key = lock.store_key},
                           object == nullptr ? std::string_view() : std::string_view(object->json)),

@@ -16,9 +16,9 @@
 #include <string>
 
 #include "controller/cluster_lock.h"
-#include "controller/lease_object.h"
 #include "kube/client.h"
 #include "kube/object_watch.h"
+#include "mcl/lease_object.h"
 #include "runtime/clock.h"
 #include "runtime/loop.h"
 #include "store/store.h"

@@ -13,11 +13,13 @@
 #include <functional>
 #include <string>
 
-#include "controller/lease_object.h"
 #include "kube/background_writer.h"
 #include "kube/events.h"
+#include "mcl/lease_object.h"
 
 namespace tenure::controller {
+
+using mcl::LeaseObject;
 
 class LeaseEvents {
  public:

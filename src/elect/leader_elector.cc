@@ -7,7 +7,7 @@
 #include "elect/callback_queue.h"
 #include "elect/callback_work.h"
 #include "elect/defaults.h"
-#include "elect/driver.h"
+#include "elect/open_contender.h"
 #include "elect/resource_lock_store.h"
 #include "elect/thrown.h"
 #include "runtime/clock.h"
@@ -17,6 +17,7 @@ namespace tenure {
 namespace {
 
 struct OpenedStore {
+  StoreUrl url;
   std::unique_ptr<Store> store;
   ResourceLockStore* own_lock = nullptr;  // the same object, when it is a lock of the user's
 };
@@ -26,39 +27,47 @@ class LeaderElectorImpl final : public LeaderElector, private DriverObserver {
   struct Parts {
     std::unique_ptr<Loop> loop;
     OpenedStore store;
-    ElectorOptions options;
+    std::string identity;
+    Timing timing;
     LeaderElectorConfig config;
   };
 
   explicit LeaderElectorImpl(Parts parts)
       : config_(std::move(parts.config)),
-        timing_(parts.options.timing),
-        identity_(parts.options.identity),
+        timing_(parts.timing),
+        identity_(std::move(parts.identity)),
         loop_(std::move(parts.loop)),
         store_(std::move(parts.store.store)),
         own_lock_(parts.store.own_lock),
         work_(*loop_, queue_, config_.callbacks,
-              [this](const std::string& text) { tell_problem(text); }),
-        driver_({*loop_, *store_, work_, random_, *this}, config_.lock_name,
-                std::move(parts.options)) {}
+              [this](const std::string& text) { tell_problem(text); }) {}
+
+  /// Once, before anything else.
+  Status open(const StoreUrl& url, ElectorOptions options, const Settings& settings) {
+    auto contender = open_contender({*loop_, *store_, work_, random_, *this}, url,
+                                    config_.lock_name, std::move(options), settings);
+    if (!contender) return tl::unexpected<Error>(contender.error());
+    contender_ = *std::move(contender);
+    return {};
+  }
 
   Status run(std::stop_token stop) override {
     if (ran_.exchange(true)) return failure(ErrorCode::invalid_argument, "run() was called twice");
-    const std::stop_callback on_stop(stop, [this] { loop_->post([this] { driver_.stop(); }); });
-    loop_->post([this] { driver_.start(); });
+    const std::stop_callback on_stop(stop, [this] { loop_->post([this] { contender_->stop(); }); });
+    loop_->post([this] { contender_->start(); });
     loop_->run();
     return {};
   }
 
-  [[nodiscard]] bool is_leader() const override { return driver_.is_leader(); }
+  [[nodiscard]] bool is_leader() const override { return contender_->is_leader(); }
   [[nodiscard]] Epoch epoch() const override {
-    const LeaseSnapshot lease = driver_.lease();
+    const LeaseSnapshot lease = contender_->lease();
     return boot_now() < lease.valid_until ? lease.epoch : 0;
   }
   [[nodiscard]] const std::string& identity() const override { return identity_; }
   [[nodiscard]] const Timing& timing() const override { return timing_; }
   void resign() override {
-    loop_->post([this] { driver_.resign(); });
+    loop_->post([this] { contender_->resign(); });
   }
   [[nodiscard]] std::uint64_t overruns() const override { return overruns_; }
 
@@ -117,7 +126,7 @@ class LeaderElectorImpl final : public LeaderElector, private DriverObserver {
   std::unique_ptr<Store> store_;
   ResourceLockStore* const own_lock_;
   CallbackWork work_;
-  Driver driver_;
+  std::unique_ptr<Contender> contender_;
 };
 
 Result<OpenedStore> open_configured(Loop& loop, const LeaderElectorConfig& config,
@@ -126,7 +135,7 @@ Result<OpenedStore> open_configured(Loop& loop, const LeaderElectorConfig& confi
     auto store = make_resource_lock_store(loop, config.lock);
     if (!store) return tl::unexpected<Error>(store.error());
     ResourceLockStore* const own_lock = store->get();
-    return OpenedStore{*std::move(store), own_lock};
+    return OpenedStore{StoreUrl(), *std::move(store), own_lock};
   }
   if (auto ok = check_lock_name(config.lock_name); !ok) return tl::unexpected<Error>(ok.error());
   auto url = parse_store_url(config.lock_url, state_folders());
@@ -134,7 +143,7 @@ Result<OpenedStore> open_configured(Loop& loop, const LeaderElectorConfig& confi
   url->overrides.apply_to(settings);
   auto store = open_store(loop, *url, OpenMode::create);
   if (!store) return tl::unexpected<Error>(store.error());
-  return OpenedStore{*std::move(store)};
+  return OpenedStore{*std::move(url), *std::move(store)};
 }
 
 }  // namespace
@@ -152,7 +161,8 @@ Result<std::unique_ptr<LeaderElector>> LeaderElector::create(LeaderElectorConfig
   auto store = open_configured(**loop, config, settings);
   if (!store) return tl::unexpected<Error>(store.error());
   const StoreTraits traits = store->store->traits();
-  auto timing = check(settings, traits);
+  const StoreUrl url = store->url;
+  auto timing = timing_of(url.kind, settings, traits);
   if (!timing) return tl::unexpected<Error>(timing.error());
 
   std::string identity = !config.identity.empty() ? config.identity
@@ -161,15 +171,18 @@ Result<std::unique_ptr<LeaderElector>> LeaderElector::create(LeaderElectorConfig
   if (identity.empty())
     return failure(ErrorCode::invalid_argument, "the lock's identity is empty",
                    "return a unique one");
-  ElectorOptions options{.identity = std::move(identity),
+  ElectorOptions options{.identity = identity,
                          .cluster = config.cluster,
                          .timing = *timing,
                          .retry_period = settings.retry_period,
                          .store = traits,
                          .clock_rate_tolerance_percent = settings.clock_rate_tolerance_percent,
                          .contend_again = config.contend_again};
-  return std::make_unique<LeaderElectorImpl>(LeaderElectorImpl::Parts{
-      *std::move(loop), *std::move(store), std::move(options), std::move(config)});
+  auto elector = std::make_unique<LeaderElectorImpl>(LeaderElectorImpl::Parts{
+      *std::move(loop), *std::move(store), std::move(identity), *timing, std::move(config)});
+  if (Status opened = elector->open(url, std::move(options), settings); !opened)
+    return tl::unexpected<Error>(opened.error());
+  return elector;
 }
 
 }  // namespace tenure

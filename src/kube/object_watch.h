@@ -33,7 +33,7 @@ class ObjectWatch {
     /// Why the server could not be asked, one line; the same trouble once.
     std::function<void(const std::string&)> problem;
   };
-  /// `path`: of the collection, in one namespace or in all.
+  /// `path`: of the collection, in one namespace or in all; perhaps with a selector as its query.
   ObjectWatch(Loop& loop, Client& client, std::string path, Handler handler);
   ~ObjectWatch();
   ObjectWatch(const ObjectWatch&) = delete;

@@ -8,7 +8,7 @@
 #include "tenure/record.h"
 #include "tenure/time.h"
 
-namespace tenure::controller {
+namespace tenure::mcl {
 
 /// Times that a candidate states, or that are assumed for it.
 struct CandidateTiming {
@@ -53,4 +53,4 @@ struct LeaseStatus {
   bool operator==(const LeaseStatus&) const = default;
 };
 
-}  // namespace tenure::controller
+}  // namespace tenure::mcl

@@ -1,8 +1,8 @@
-#include "controller/chain.h"
+#include "mcl/chain.h"
 
 #include <algorithm>
 
-namespace tenure::controller {
+namespace tenure::mcl {
 namespace {
 
 using std::chrono::milliseconds;
@@ -10,6 +10,9 @@ using std::chrono::seconds;
 
 /// The Go lock looks at the status once a second.
 constexpr Duration kPoll = seconds(1);
+/// With ReleaseOnCancel, client-go stops the work only after it has tried to give the lock back,
+/// and the Go lock waits a second for somebody to say so.
+constexpr Duration kRelease = seconds(1);
 /// Renewals closer together than this would be more than a write each four seconds.
 constexpr Duration kFresh = milliseconds(3900);
 /// How much the rates of clocks may differ, in percent of the time that passes; each link of the
@@ -44,7 +47,7 @@ Chain chain_of(const CandidateTiming& stated) {
   timing.lease_duration = t.lease_duration;
   timing.renew_deadline = longer(chain.fresh + chain.stops_within, kSpare);
   timing.hard_deadline = longer(chain.fresh + chain.stops_within, 2 * kSpare);
-  const Duration ends = longer(chain.fresh + chain.stops_within, 3 * kSpare);
+  const Duration ends = longer(chain.fresh + chain.stops_within + kRelease, 3 * kSpare);
   chain.grace =
       std::max<Duration>(Duration(0), std::chrono::ceil<milliseconds>(ends - t.lease_duration));
   timing.renew_interval = chain.fresh;
@@ -56,4 +59,4 @@ Chain chain_of(const CandidateTiming& stated) {
   return chain;
 }
 
-}  // namespace tenure::controller
+}  // namespace tenure::mcl

@@ -13,10 +13,10 @@
 // renew().
 #pragma once
 
-#include "controller/candidate.h"
+#include "mcl/candidate.h"
 #include "tenure/settings.h"
 
-namespace tenure::controller {
+namespace tenure::mcl {
 
 struct Chain {
   Duration fresh{};  ///< an acknowledgement is written only this long after the renewal
@@ -33,4 +33,4 @@ struct Chain {
 /// Go lock's own documentation suggests.
 Chain chain_of(const CandidateTiming& stated);
 
-}  // namespace tenure::controller
+}  // namespace tenure::mcl

@@ -1,4 +1,4 @@
-#include "controller/lease_object.h"
+#include "mcl/lease_object.h"
 
 #include <algorithm>
 #include <array>
@@ -6,7 +6,7 @@
 #include "base/duration.h"
 #include "core/bounded_json.h"
 
-namespace tenure::controller {
+namespace tenure::mcl {
 namespace {
 
 using std::chrono::seconds;
@@ -134,6 +134,23 @@ std::optional<LeaseObject> decode_lease_object(std::string_view bytes) {
   return object;
 }
 
+std::string encode_candidacy(const Candidacy& candidacy, const std::string& name) {
+  const auto whole_seconds = [](Duration duration) {
+    return std::chrono::duration_cast<seconds>(duration).count();
+  };
+  const Json spec = {{"holderIdentity", candidacy.identity},
+                     {"renewTime", candidacy.renew_time},
+                     {"leaseDurationSeconds", whole_seconds(candidacy.timing.lease_duration)},
+                     {"renewDeadlineSeconds", whole_seconds(candidacy.timing.renew_deadline)},
+                     {"retryPeriodSeconds", whole_seconds(candidacy.timing.retry_period)}};
+  if (!candidacy.version.empty())
+    return print({{"metadata", {{"resourceVersion", candidacy.version}}}, {"spec", spec}});
+  return print({{"apiVersion", kLeasesPath + std::char_traits<char>::length("/apis/")},
+                {"kind", "MultiClusterLease"},
+                {"metadata", {{"name", name}}},
+                {"spec", spec}});
+}
+
 std::string encode_status_patch(const LeaseStatus& status, const std::string& version,
                                 const LockPlace& place, std::string_view json) {
   const auto object = parse_bounded(json).value_or(Json());
@@ -156,4 +173,4 @@ std::string encode_status_patch(const LeaseStatus& status, const std::string& ve
   return print({{"metadata", {{"resourceVersion", version}}}, {"status", std::move(fields)}});
 }
 
-}  // namespace tenure::controller
+}  // namespace tenure::mcl

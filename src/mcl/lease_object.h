@@ -11,9 +11,9 @@
 #include <string>
 #include <string_view>
 
-#include "controller/candidate.h"
+#include "mcl/candidate.h"
 
-namespace tenure::controller {
+namespace tenure::mcl {
 
 inline constexpr const char* kLeasesPath = "/apis/multicluster.core.cnrm.cloud.google.com/v1alpha1";
 
@@ -29,6 +29,17 @@ struct LeaseObject {
 /// the API server's schema refuses it anyway.
 std::optional<LeaseObject> decode_lease_object(std::string_view json);
 
+/// What a candidate says about itself.
+struct Candidacy {
+  std::string version{};   ///< that the object has; empty: there is none yet
+  std::string identity{};  ///< empty: it wants nothing any more
+  std::string renew_time{};
+  CandidateTiming timing{};
+};
+/// The object of this name, or a merge patch for the one that there is, valid only while it has
+/// this version.
+std::string encode_candidacy(const Candidacy& candidacy, const std::string& name);
+
 struct LockPlace {
   std::string store;  ///< its URL, without secrets
   std::string key;
@@ -39,4 +50,4 @@ struct LockPlace {
 std::string encode_status_patch(const LeaseStatus& status, const std::string& version,
                                 const LockPlace& place, std::string_view json);
 
-}  // namespace tenure::controller
+}  // namespace tenure::mcl

@@ -1,10 +1,10 @@
-#include "controller/lease_object.h"
+#include "mcl/lease_object.h"
 
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
-namespace tenure::controller {
+namespace tenure::mcl {
 namespace {
 
 using namespace std::chrono_literals;
@@ -104,4 +104,4 @@ TEST(LeaseObject, AFreeLockHasNoHolder) {
 }
 
 }  // namespace
-}  // namespace tenure::controller
+}  // namespace tenure::mcl

@@ -57,9 +57,9 @@ bool is_read(const HttpServerRequest& request) {
 
 }  // namespace
 
-LeaderApi::LeaderApi(Loop& loop, Driver& driver, const Metrics& metrics, Options options)
+LeaderApi::LeaderApi(Loop& loop, Contender& contender, const Metrics& metrics, Options options)
     : loop_(loop),
-      driver_(driver),
+      contender_(contender),
       metrics_(metrics),
       options_(std::move(options)),
       alive_(std::make_shared<char>()) {}
@@ -89,16 +89,16 @@ void LeaderApi::handle(const HttpServerRequest& request, std::shared_ptr<HttpExc
                           [this, exchange = std::move(exchange)] { exchange->respond(page()); });
   if (path == "/readyz")
     return loop_.post_for(alive_, [this, exchange = std::move(exchange)] {
-      exchange->respond(driver_.view().observed ? line(200, "ok")
-                                                : line(503, "the lock has not been seen yet"));
+      exchange->respond(contender_.view().observed ? line(200, "ok")
+                                                   : line(503, "the lock has not been seen yet"));
     });
-  exchange->respond(driver_.is_leader() ? line(200, "leading") : line(503, "not leading"));
+  exchange->respond(contender_.is_leader() ? line(200, "leading") : line(503, "not leading"));
 }
 
 // The loop itself answers. A probe whose predecessor still waits for it need not wait as well.
 void LeaderApi::check_health(std::shared_ptr<HttpExchange> exchange) {
   const Instant now = boot_now();
-  const LeaseSnapshot own = driver_.lease();
+  const LeaseSnapshot own = contender_.lease();
   if (own.epoch != 0 && now > own.valid_until + kLeaseSlack)
     return exchange->respond(line(503, "the lease has run out and was not given up"));
   std::int64_t none = 0;
@@ -112,7 +112,7 @@ void LeaderApi::check_health(std::shared_ptr<HttpExchange> exchange) {
 
 std::string LeaderApi::leader_json() const {
   const auto [view, since] = known();
-  const LeaseSnapshot own = driver_.lease();
+  const LeaseSnapshot own = contender_.lease();
   const Duration left = left_of(own);
   const Json when = view.holder.empty() ? Json() : Json(format_rfc3339(since));
   return print(Json{{"leader", view.holder},
@@ -124,9 +124,9 @@ std::string LeaderApi::leader_json() const {
 }
 
 HttpServerResponse LeaderApi::page() const {
-  const LeaseView& view = driver_.view();  // knows of readings that changed nothing, too
+  const LeaseView& view = contender_.view();  // knows of readings that changed nothing, too
   PageModel model;
-  model.lock = driver_.lock();
+  model.lock = contender_.lock();
   model.store = options_.store;
   model.identity = options_.identity;
   model.role = view.role;
@@ -134,7 +134,7 @@ HttpServerResponse LeaderApi::page() const {
   model.leader = view.holder;
   model.epoch = view.holder_epoch;
   if (!view.holder.empty()) model.since = known_.since;
-  model.valid_for = left_of(driver_.lease());
+  model.valid_for = left_of(contender_.lease());
   model.now = loop_.now().wall;
   model.lease_duration = options_.settings.lease_duration;
   model.renew_deadline = options_.settings.renew_deadline;
@@ -150,7 +150,7 @@ HttpServerResponse LeaderApi::page() const {
 HttpServerResponse LeaderApi::metrics() const {
   return {.status = 200,
           .content_type = Metrics::kContentType,
-          .body = metrics_.text(driver_.lease(), boot_now()),
+          .body = metrics_.text(contender_.lease(), boot_now()),
           .headers = {}};
 }
 
@@ -270,8 +270,9 @@ void LeaderApi::handle_resign(const HttpServerRequest& request,
   if (!request.from_loopback || !request.header("origin").empty())
     return exchange->respond(error(403, "only programs on this machine, or in this Pod, may ask"));
   loop_.post_for(alive_, [this, exchange = std::move(exchange)] {
-    if (!driver_.is_leader()) return exchange->respond(error(409, "this candidate does not lead"));
-    driver_.resign();
+    if (!contender_.is_leader())
+      return exchange->respond(error(409, "this candidate does not lead"));
+    contender_.resign();
     exchange->respond(
         {.status = 202, .content_type = kJson, .body = "{\"resigning\":true}\n", .headers = {}});
   });

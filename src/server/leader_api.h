@@ -13,7 +13,7 @@
 // "leader", "identity", "isLeader", "epoch", "validForMilliseconds" and "since" are stable names.
 //
 // Thread safety: handle() from the HTTP server's thread; all else on the loop's. Ownership: loop,
-// driver and metrics outlive it, and the server is stopped before it is destroyed.
+// contender and metrics outlive it, and the server is stopped before it is destroyed.
 #pragma once
 
 #include <atomic>
@@ -23,7 +23,7 @@
 #include <string>
 #include <vector>
 
-#include "elect/driver.h"
+#include "elect/contender.h"
 #include "net/http_server.h"
 #include "runtime/loop.h"
 #include "server/metrics.h"
@@ -41,13 +41,13 @@ class LeaderApi {
     std::string version;
     Settings settings;
   };
-  LeaderApi(Loop& loop, Driver& driver, const Metrics& metrics, Options options);
+  LeaderApi(Loop& loop, Contender& contender, const Metrics& metrics, Options options);
   ~LeaderApi();
   LeaderApi(const LeaderApi&) = delete;
   LeaderApi& operator=(const LeaderApi&) = delete;
 
   void handle(const HttpServerRequest& request, std::shared_ptr<HttpExchange> exchange);
-  /// What the driver knows has changed.
+  /// What the contender knows has changed.
   void publish(const LeaseView& view);
   /// Ends what waits, so that the server can stop.
   void end_waiting();
@@ -78,7 +78,7 @@ class LeaderApi {
   void note_leader(const LeaseView& view);
 
   Loop& loop_;
-  Driver& driver_;
+  Contender& contender_;
   const Metrics& metrics_;
   const Options options_;
   mutable std::mutex mutex_;

@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "core/elector.h"
-#include "elect/driver.h"
+#include "elect/contender.h"
 #include "runtime/loop.h"
 #include "store/store.h"
 

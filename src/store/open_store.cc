@@ -13,6 +13,7 @@
 #include "runtime/host.h"
 #include "store/authorized_http.h"
 #include "store/gcs_store.h"
+#include "store/lease_objects.h"
 #include "store/lease_store.h"
 #include "store/memory_store.h"
 #include "store/sqlite_store.h"
@@ -58,9 +59,11 @@ Result<std::unique_ptr<Store>> open_leases(Loop& loop, const StoreUrl& url,
                                            const WarningSink& warn) {
   auto client = open_cluster(loop, url, warn);
   if (!client) return tl::unexpected(client.error());
-  const std::string shown = "k8s://" + (url.context.empty() ? "" : url.context + "/") +
-                            (*client)->config().namespace_name;
-  return LeaseStore::create(loop, *std::move(client), shown);
+  const std::string place =
+      (url.context.empty() ? "" : url.context + "/") + (*client)->config().namespace_name;
+  if (url.kind == StoreUrl::Kind::mcl)
+    return LeaseObjects::create(loop, *std::move(client), "mcl://" + place);
+  return LeaseStore::create(loop, *std::move(client), "k8s://" + place);
 }
 
 /// STORAGE_EMULATOR_HOST is written with and without a scheme: Go's client takes both.
@@ -123,7 +126,7 @@ Result<kube::ClusterConfig> own_cluster() {
 
 Result<std::unique_ptr<Store>> open_store(Loop& loop, const StoreUrl& url, OpenMode mode,
                                           const WarningSink& warn) {
-  if (url.kind == StoreUrl::Kind::k8s) return open_leases(loop, url, warn);
+  if (url.is_in_cluster()) return open_leases(loop, url, warn);
   if (url.kind == StoreUrl::Kind::gs) return open_gcs(loop, url, warn);
   if (url.kind == StoreUrl::Kind::memory)
     return std::make_unique<MemoryStore>(std::make_shared<MemoryRegisters>(loop));

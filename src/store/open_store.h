@@ -24,14 +24,14 @@ enum class OpenMode {
 /// each, without secrets.
 using WarningSink = std::function<void(const std::string&)>;
 
-/// Each call with memory: gives registers of its own. k8s: finds its cluster as kubectl and Pods
-/// do, by KUBECONFIG, HOME and KUBERNETES_SERVICE_HOST, and asks the server nothing yet. gs: the
-/// same, with Google's Application Default Credentials; none for an endpoint with http, and none
-/// where STORAGE_EMULATOR_HOST names the server. `loop` outlives the store.
+/// Each call with memory: gives registers of its own. k8s: and mcl: find their cluster as kubectl
+/// and Pods do, by KUBECONFIG, HOME and KUBERNETES_SERVICE_HOST, and ask the server nothing yet.
+/// gs: the same, with Google's Application Default Credentials; none for an endpoint with http, and
+/// none where STORAGE_EMULATOR_HOST names the server. `loop` outlives the store.
 Result<std::unique_ptr<Store>> open_store(Loop& loop, const StoreUrl& url, OpenMode mode,
                                           const WarningSink& warn = {});
 
-/// The way to the cluster of a k8s URL, with its namespace in config().namespace_name.
+/// The way to the cluster of a k8s or mcl URL, with its namespace in config().namespace_name.
 Result<std::unique_ptr<kube::Client>> open_cluster(Loop& loop, const StoreUrl& url,
                                                    const WarningSink& warn = {});
 

@@ -13,7 +13,8 @@ namespace tenure {
 namespace {
 
 constexpr const char* kWaysToSayIt =
-    "use sqlite:///absolute/path/locks.db, k8s://namespace, gs://bucket/prefix or memory:";
+    "use sqlite:///absolute/path/locks.db, k8s://namespace, mcl://namespace, gs://bucket/prefix or "
+    "memory:";
 
 constexpr std::array<std::string_view, 7> kSchemesOfOtherBuilds = {
     "s3", "azblob", "etcd", "etcds", "postgres", "postgresql", "gist"};
@@ -59,10 +60,10 @@ std::optional<std::string> percent_decoded(std::string_view text) {
   return out;
 }
 
-std::string known_keys(StoreUrl::Kind kind) {
-  std::string out = kind == StoreUrl::Kind::k8s  ? "kubeconfig"
-                    : kind == StoreUrl::Kind::gs ? "endpoint"
-                                                 : "";
+std::string known_keys(const StoreUrl& url) {
+  std::string out = url.is_in_cluster()              ? "kubeconfig"
+                    : url.kind == StoreUrl::Kind::gs ? "endpoint"
+                                                     : "";
   for (const DurationKey& key : kDurationKeys) {
     if (!out.empty()) out += ", ";
     out += key.name;
@@ -92,14 +93,12 @@ Status parse_setting(std::string_view url, std::string_view text, StoreUrl& out)
   const std::size_t equals = std::min(text.find('='), text.size());
   const std::string_view name = text.substr(0, equals);
   const auto value = percent_decoded(text.substr(std::min(equals + 1, text.size())));
-  if (name == "kubeconfig" && out.kind == StoreUrl::Kind::k8s)
-    return parse_kubeconfig(url, value, out);
+  if (name == "kubeconfig" && out.is_in_cluster()) return parse_kubeconfig(url, value, out);
   if (name == "endpoint" && out.kind == StoreUrl::Kind::gs) return parse_endpoint(url, value, out);
   const auto* const key = std::find_if(kDurationKeys.begin(), kDurationKeys.end(),
                                        [&](const DurationKey& k) { return k.name == name; });
   if (key == kDurationKeys.end())
-    return refuse(url, fmt::format("unknown setting \"{}\"", name),
-                  "known are " + known_keys(out.kind));
+    return refuse(url, fmt::format("unknown setting \"{}\"", name), "known are " + known_keys(out));
   std::optional<Duration>& field = out.overrides.*(key->field);
   if (field) return refuse(url, fmt::format("{} is given twice", name), "give it once");
   const auto duration = parse_duration(value.value_or(""));
@@ -154,10 +153,12 @@ Status parse_sqlite(std::string_view url, std::string_view rest, const StateFold
   return {};
 }
 
-Status parse_k8s(std::string_view url, std::string_view rest, StoreUrl& out) {
-  constexpr const char* kShape = "write k8s://namespace or k8s://context/namespace";
+Status parse_place_in_cluster(std::string_view url, std::string_view rest, StoreUrl& out) {
+  const char* const shape = out.kind == StoreUrl::Kind::k8s
+                                ? "write k8s://namespace or k8s://context/namespace"
+                                : "write mcl://namespace or mcl://context/namespace";
   if (rest.empty()) return {};
-  if (!rest.starts_with("//")) return refuse(url, "two slashes are missing", kShape);
+  if (!rest.starts_with("//")) return refuse(url, "two slashes are missing", shape);
   rest.remove_prefix(2);
   const std::size_t slash = rest.find('/');
   const auto context =
@@ -172,7 +173,7 @@ Status parse_k8s(std::string_view url, std::string_view rest, StoreUrl& out) {
                           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
                         });
   if (!is_label)
-    return refuse(url, fmt::format("\"{}\" cannot be the name of a namespace", name), kShape);
+    return refuse(url, fmt::format("\"{}\" cannot be the name of a namespace", name), shape);
   out.context = *context;
   out.namespace_name = name;
   return {};
@@ -251,6 +252,8 @@ Result<StoreUrl> parse_store_url(std::string_view url, const StateFolders& folde
     out.kind = StoreUrl::Kind::memory;
   } else if (scheme == "k8s") {
     out.kind = StoreUrl::Kind::k8s;
+  } else if (scheme == "mcl") {
+    out.kind = StoreUrl::Kind::mcl;
   } else if (scheme == "gs") {
     out.kind = StoreUrl::Kind::gs;
   } else if (scheme != "sqlite" && !address.empty()) {
@@ -267,7 +270,8 @@ Result<StoreUrl> parse_store_url(std::string_view url, const StateFolders& folde
       if (!rest.empty()) return refuse(url, "memory: takes no path", "write memory:");
       break;
     case StoreUrl::Kind::sqlite: parsed = parse_sqlite(url, rest, folders, out); break;
-    case StoreUrl::Kind::k8s: parsed = parse_k8s(url, rest, out); break;
+    case StoreUrl::Kind::k8s:
+    case StoreUrl::Kind::mcl: parsed = parse_place_in_cluster(url, rest, out); break;
     case StoreUrl::Kind::gs: parsed = parse_gs(url, rest, out); break;
   }
   if (!parsed) return tl::unexpected(parsed.error());
@@ -287,8 +291,8 @@ std::string redact_url(std::string_view url) {
   // The last '@' of all: an unescaped password may contain any of "@/?".
   const std::size_t at = url.rfind('@');
   std::string out(url);
-  // A context of k8s may be called user@cluster, and no password has a place there.
-  if (!url.starts_with("k8s:") && slashes != std::string_view::npos &&
+  // A context may be called user@cluster, and no password has a place there.
+  if (!url.starts_with("k8s:") && !url.starts_with("mcl:") && slashes != std::string_view::npos &&
       at != std::string_view::npos && at > slashes &&
       url[std::min(slashes + 3, url.size() - 1)] != '/')
     out = fmt::format("{}***{}", url.substr(0, slashes + 3), url.substr(at));

@@ -45,7 +45,8 @@ class MultiCluster : public K8sTest {
                    "--cluster=" + name,
                    "--kubeconfig=" + cluster.kubeconfig,
                    "--health-addr=127.0.0.1:0",
-                   "--metrics-addr=127.0.0.1:0"};
+                   "--metrics-addr=127.0.0.1:0",
+                   "--log=json"};
     words.insert(words.end(), more.begin(), more.end());
     Program::Setup setup;
     setup.environment = {"STORAGE_EMULATOR_HOST=" + store_->url()};

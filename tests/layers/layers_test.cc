@@ -3,7 +3,8 @@
 //
 //   base <- core <- sim
 //   base <- runtime <- net <- auth <- kube
-//   {kube, core} <- store <- {elect, controller}          everything <- cli
+//   core <- mcl      {kube, mcl} <- store <- {elect, controller}
+//   everything <- cli
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -26,13 +27,14 @@ const std::map<std::string, Words> kLayerSees = {
     {"net", {"net", "runtime", "base"}},
     {"auth", {"auth", "net", "runtime", "base"}},
     {"kube", {"kube", "auth", "net", "runtime", "base"}},
-    {"store", {"store", "kube", "auth", "net", "runtime", "core", "base"}},
+    {"store", {"store", "mcl", "kube", "auth", "net", "runtime", "core", "base"}},
     {"sim", {"sim", "core", "base"}},
-    {"elect", {"elect", "store", "runtime", "core", "base"}},
-    {"controller", {"controller", "store", "kube", "net", "runtime", "core", "base"}},
+    {"mcl", {"mcl", "core", "base"}},
+    {"elect", {"elect", "mcl", "store", "kube", "net", "runtime", "core", "base"}},
+    {"controller", {"controller", "mcl", "store", "kube", "net", "runtime", "core", "base"}},
     {"cli",
-     {"cli", "controller", "server", "elect", "store", "kube", "auth", "net", "sim", "runtime",
-      "core", "base"}},
+     {"cli", "controller", "server", "elect", "mcl", "store", "kube", "auth", "net", "sim",
+      "runtime", "core", "base"}},
     {"server", {"server", "elect", "store", "net", "runtime", "core", "base"}},
 };
 
@@ -43,7 +45,7 @@ constexpr const char* kTestCode = R"(src/.*(_test\.cc|/testing/.*))";
 const std::map<std::string, const char*> kLibraries = {
     {"fmt", R"(src/.*\.cc|src/sim/trace\.h)"},
     {"nlohmann",
-     R"(src/(core/(bounded_json\.h|record_codec\.cc)|(auth|controller|kube|server|store)/[a-z_]+\.cc|cli/(json_text\.h|[a-z_]+\.cc)))"},
+     R"(src/(core/(bounded_json\.h|record_codec\.cc)|(auth|controller|kube|mcl|server|store)/[a-z_]+\.cc|cli/(json_text\.h|[a-z_]+\.cc)))"},
     {"CLI", R"(src/cli/[a-z_]+\.cc)"},
     {"sqlite3.h", R"(src/store/(testing/)?[a-z_]+\.cc)"},
     {"curl", R"(src/net/[a-z_]+\.cc)"},

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "controller/testing/chain_world_parts.h"
+
 namespace tenure::controller {
 
+using mcl::CandidateTiming;
 using namespace std::chrono_literals;  // NOLINT: tests only
 
 namespace {
@@ -12,49 +15,10 @@ namespace {
 constexpr Duration kFaultsEnd = 400s;
 constexpr Duration kEnd = 700s;
 constexpr Duration kPoll = 1s;
+/// From the end of all faults; nobody has a reason to stop any more.
+constexpr Duration kSettled = 200s;
 
 }  // namespace
-
-struct ChainWorld::Object {
-  Candidate candidate;
-  LeaseStatus status;
-  bool exists = false;
-};
-
-struct ChainWorld::Cluster {
-  std::string name;
-  Object object;
-  int versions = 0;
-  bool api_is_down = false;
-};
-
-struct ChainWorld::Controller {
-  Cluster* cluster = nullptr;
-  int rate_per_mille = 1000;
-  Duration calendar_error{0};
-  std::unique_ptr<SplitMix> random{};
-  std::unique_ptr<ClusterLock> lock{};  // null: it does not run
-  int life = 0;
-  Duration wake = Duration::max();
-  Epoch knows = 0;
-};
-
-struct ChainWorld::Application {
-  Cluster* cluster = nullptr;
-  std::string base{};
-  std::string identity{};
-  bool counts_from_sending = false;  // tenure's own rule
-  bool keeps_identity = false;
-  int rate_per_mille = 1000;
-  bool runs = false;
-  int life = 0;
-  bool leads = false;
-  Epoch epoch = 0;
-  // what client-go remembers of the record
-  std::string seen{};
-  Duration seen_at{0};
-  std::int64_t heartbeats = 0;
-};
 
 ChainWorld::ChainWorld(std::uint64_t seed) : random_(seed) {
   draw_faults();
@@ -73,9 +37,10 @@ ChainWorld::ChainWorld(std::uint64_t seed) : random_(seed) {
     auto& app = *applications_.emplace_back(std::make_unique<Application>());
     app.cluster = &cluster;
     app.base = std::string("app-") + name;
-    app.counts_from_sending = api_servers_fail_ || happens(40);
+    app.is_tenures = api_servers_fail_ || happens(40);
     app.keeps_identity = happens(30);
     app.rate_per_mille = 995 + static_cast<int>(random_.below(11));
+    app.calendar_error = happens(30) ? between(-1h, 1h) : Duration(0);
   }
 }
 
@@ -184,7 +149,7 @@ bool ChainWorld::all_know_the_record() const {
   for (const auto& controller : controllers_) {
     const Object& object = controller->cluster->object;
     const Epoch told = object.exists ? object.status.epoch : 0;
-    const Epoch known = controller->lock ? controller->knows : 0;
+    const Epoch known = controller->lock ? controller->lock->highest_epoch() : 0;
     if (std::max(told, known) < held_.record.leader_transitions) return false;
   }
   return true;
@@ -194,10 +159,20 @@ void ChainWorld::heal() {
   healed_ = true;
   store_is_down_ = false;
   lost_percent_ = late_percent_ = 0;
-  for (auto& cluster : clusters_) cluster->api_is_down = false;
+  for (auto& cluster : clusters_)
+    if (std::exchange(cluster->api_is_down, false)) changed(*cluster, false);  // watches go on
   for (auto& controller : controllers_) start(*controller->cluster, *controller);
   for (auto& app : applications_) start(*app);
   leaderless_since_ = now_;
+}
+
+/// A tenure, and not by resigning.
+void ChainWorld::lost(const Application& app) {
+  const bool rivals =
+      std::count_if(controllers_.begin(), controllers_.end(),
+                    [&](const auto& controller) { return controller->cluster == app.cluster; }) > 1;
+  if (healed_ && now_ > kFaultsEnd + kSettled && !rivals)
+    problem(app.identity + " lost its tenure though nothing was wrong");
 }
 
 void ChainWorld::check_leaders() {
@@ -223,6 +198,11 @@ void ChainWorld::check_leaders() {
 void ChainWorld::changed(Cluster& cluster, bool created) {
   Object& object = cluster.object;
   object.candidate.version = std::to_string(++cluster.versions);
+  for (auto& app : applications_)
+    if (app->cluster == &cluster && app->lock)
+      after(latency(), [this, &app = *app, life = app->life] {
+        if (app.life == life) show(app);
+      });
   for (auto& owned : controllers_) {
     Controller& controller = *owned;
     if (controller.cluster != &cluster || !controller.lock) continue;
@@ -241,7 +221,10 @@ void ChainWorld::patch_spec(Cluster& cluster, const Application& app, const std:
                             Work done) {
   Object& object = cluster.object;
   const bool created = !object.exists;
-  if (created) object.status = {};
+  if (created) {
+    object.status = {};
+    ++object.lives;
+  }
   object.exists = true;
   object.candidate.identity = identity;
   object.candidate.renew_time = app.identity + "/" + std::to_string(app.heartbeats);
@@ -407,7 +390,7 @@ void ChainWorld::write_status(Controller& controller, const std::string& name) {
 }
 
 // -------------------------------------------------------------------------------------------------
-// applications
+// applications of client-go
 
 Duration ChainWorld::on_clock_of(const Application& app, Duration local) const {
   return local / app.rate_per_mille * 1000;
@@ -419,12 +402,14 @@ void ChainWorld::start(Application& app) {
   ++app.life;
   app.identity = app.keeps_identity ? app.base : app.base + "-" + std::to_string(app.life);
   app.seen.clear();
+  if (app.is_tenures) return start_lock(app);
   contend(app);
 }
 
 void ChainWorld::crash(Application& app) {
   if (app.runs) say(app.identity + " crashes");
   app.runs = app.leads = false;
+  app.lock.reset();
   ++app.life;
 }
 
@@ -477,12 +462,10 @@ void ChainWorld::confirm(Application& app, std::int64_t generation, Duration sen
   if (now_ >= give_up) return done(false);
   if (!cluster.api_is_down && cluster.object.exists && status.observed_generation >= generation &&
       status.holder == app.identity) {
-    if (app.counts_from_sending && now_ >= sent + on_clock_of(app, timing_.renew_deadline))
-      return done(false);
     say(app.identity + " is acknowledged, sent " +
         std::to_string(std::chrono::duration<double>(now_ - sent).count()) + " s ago");
     ++counts_.acknowledged;
-    lead(app, now_, sent);
+    lead(app);
     return done(true);
   }
   after(on_clock_of(app, kPoll), [this, &app, generation, sent, give_up, life = app.life, done] {
@@ -490,8 +473,7 @@ void ChainWorld::confirm(Application& app, std::int64_t generation, Duration sen
   });
 }
 
-void ChainWorld::lead(Application& app, Duration heard, Duration sent) {
-  const Epoch epoch = app.cluster->object.status.epoch;
+void ChainWorld::lead_with(Application& app, Epoch epoch) {
   if (!app.leads || app.epoch != epoch) {
     // Two controllers of one cluster may disagree about the epoch of the same candidate (K2).
     if (epoch < highest_ && epochs_[highest_] != app.identity)
@@ -500,9 +482,12 @@ void ChainWorld::lead(Application& app, Duration heard, Duration sent) {
   }
   app.leads = true;
   app.epoch = epoch;
+}
+
+void ChainWorld::lead(Application& app) {
+  lead_with(app, app.cluster->object.status.epoch);
   const Duration sleeps = on_clock_of(app, timing_.retry_period);
-  const Duration tries = on_clock_of(app, timing_.renew_deadline);
-  const Duration ends = app.counts_from_sending ? sent + tries : heard + sleeps + tries;
+  const Duration ends = now_ + sleeps + on_clock_of(app, timing_.renew_deadline);
   after(sleeps, [this, &app, ends, life = app.life] {
     if (app.life == life && app.leads) renew(app, ends);
   });
@@ -530,6 +515,7 @@ void ChainWorld::try_to_renew(Application& app, Duration give_up,
 
 void ChainWorld::stop_leading(Application& app) {
   say(app.identity + " stops leading");
+  lost(app);
   app.leads = false;
   ++app.life;  // what was under way is over; client-go's process would exit and be started again
   after(between(100ms, 5s), [this, &app, life = app.life] {
@@ -541,6 +527,7 @@ void ChainWorld::release(Application& app) {
   if (!app.leads || app.cluster->api_is_down) return;
   say(app.identity + " releases");
   ++counts_.hand_overs;
+  if (app.lock) return step(app, event::Resign{});
   app.leads = false;
   ++app.life;
   patch_spec(*app.cluster, app, "", [this, &app, life = app.life] {

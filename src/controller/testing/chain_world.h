@@ -3,13 +3,13 @@
 // gives the lock up, and that before the lease runs out elsewhere.
 //
 // Applications follow client-go's elector over the published protocol of the Go lock: write the
-// spec, then wait until the status answers it; or tenure's own rule, which counts from the sending.
+// spec, then wait until the status answers it; or they are tenure's own, with the lock that ships.
 // Every machine has a clock of its own rate and calendar; requests are delayed, lost on the way or
 // on the way back, or carried out late; controllers and applications crash and come back, under
 // the same identity or another; servers fail for a while; records are deleted or put back, when all
 // clusters have heard of them and no controller has just begun: nothing could protect those that do
-// not know what is gone. API servers fail where all applications count from the sending: client-go
-// counts from when it reads the answer, and may read it when the server is back.
+// not know what is gone. API servers fail where all applications are tenure's: client-go counts
+// from when it reads the answer, and may read it when the server is back.
 //
 //   ChainWorld world(seed);
 //   world.run();
@@ -28,6 +28,7 @@
 
 #include "base/random.h"
 #include "controller/cluster_lock.h"
+#include "mcl/multi_cluster_lease_lock.h"
 
 namespace tenure::controller {
 
@@ -76,6 +77,7 @@ class ChainWorld {
   void heal();
   void check_leaders();
   [[nodiscard]] bool all_know_the_record() const;
+  void lost(const Application& app);
 
   // API servers
   void changed(Cluster& cluster, bool created);
@@ -93,14 +95,24 @@ class ChainWorld {
   void write_status(Controller& controller, const std::string& name);
   Now clock(const Controller& controller) const;
 
-  // applications
+  // applications of tenure
+  void start_lock(Application& app);
+  void step(Application& app, mcl::MultiClusterLeaseLock::Event event);
+  void perform(Application& app, const tenure::Action& action);
+  void patch(Application& app, const tenure::Action& action);
+  void show(Application& app);
+  void work_ends(Application& app, Epoch epoch);
+  Now clock(const Application& app) const;
+
+  // applications of client-go
   void start(Application& app);
   void crash(Application& app);
   void contend(Application& app);
   void attempt(Application& app, Duration give_up, std::function<void(bool)> done);
   void confirm(Application& app, std::int64_t generation, Duration sent, Duration give_up,
                std::function<void(bool)> done);
-  void lead(Application& app, Duration heard, Duration sent);
+  void lead(Application& app);
+  void lead_with(Application& app, Epoch epoch);
   void renew(Application& app, Duration give_up);
   void try_to_renew(Application& app, Duration give_up, const std::shared_ptr<bool>& renewed);
   void stop_leading(Application& app);
@@ -113,7 +125,7 @@ class ChainWorld {
   std::vector<std::string> problems_;
   Counts counts_;
 
-  CandidateTiming timing_;
+  mcl::CandidateTiming timing_;
   bool store_is_down_ = false;
   unsigned lost_percent_ = 0;
   unsigned late_percent_ = 0;
