@@ -4,7 +4,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all demo demo-kubernetes test check install bench tidy format clean help
+.PHONY: all demo demo-kubernetes demo-multicluster real-servers test check install bench tidy format clean help
 
 all:  ## build/release/bin/tenure, the binary that is shipped
 	@scripts/install-deps.sh build
@@ -14,14 +14,19 @@ all:  ## build/release/bin/tenure, the binary that is shipped
 demo: all  ## three clusters contend, the leader is killed, another takes over
 	@build/release/bin/tenure demo
 
-demo-kubernetes:  ## the same with a sidecar in each of three real clusters, and the lock in a fourth
-	@echo "First, once, what is missing is built: tenure, etcd, kube-apiserver and kubectl, from nothing about 15 minutes on two cores"
+demo-kubernetes: real-servers  ## the same with a sidecar in each of three real clusters, and the lock in a fourth
+	@scripts/demo_kubernetes.py
+
+demo-multicluster: real-servers  ## three real clusters share a bucket: a command, a controller and a cluster are killed
+	@scripts/demo_multicluster.py
+
+real-servers:
+	@echo "First, once, what is missing is built: tenure, etcd, kube-apiserver, kubectl and a bucket, from nothing about 15 minutes on two cores"
 	@scripts/install-deps.sh test
 	@scripts/test-servers.sh >/dev/null
 	@$(MAKE) all
 	@cmake --preset dev >/dev/null
 	@cmake --build --preset dev --target shared_control_plane
-	@scripts/demo_kubernetes.py
 
 check:  ## the fast part of the tests, under two minutes once built
 	@scripts/install-deps.sh test
