@@ -117,6 +117,10 @@ Result<std::unique_ptr<kube::Client>> open_cluster(Loop& loop, const StoreUrl& u
   return kube::Client::create(loop, *std::move(config), kUserAgent);
 }
 
+Result<std::vector<std::string>> cluster_contexts() {
+  return kube::list_contexts(cluster_request({}).kubeconfig);
+}
+
 Result<kube::ClusterConfig> own_cluster() {
   return kube::load_in_cluster(in_cluster_request());
 }
@@ -124,6 +128,9 @@ Result<kube::ClusterConfig> own_cluster() {
 Result<std::unique_ptr<Store>> open_store(Loop& loop, const StoreUrl& url, OpenMode mode,
                                           const WarningSink& warn) {
   if (url.kind == StoreUrl::Kind::k8s) return open_leases(loop, url, warn);
+  if (url.kind == StoreUrl::Kind::mcl)
+    return failure(ErrorCode::unsupported, "MultiClusterLeases are no store of locks",
+                   "look at them with tenure status");
   if (url.kind == StoreUrl::Kind::gs) return open_gcs(loop, url, warn);
   if (url.kind == StoreUrl::Kind::memory)
     return std::make_unique<MemoryStore>(std::make_shared<MemoryRegisters>(loop));

@@ -59,10 +59,12 @@ std::optional<std::string> percent_decoded(std::string_view text) {
   return out;
 }
 
+bool is_cluster(StoreUrl::Kind kind) {
+  return kind == StoreUrl::Kind::k8s || kind == StoreUrl::Kind::mcl;
+}
+
 std::string known_keys(StoreUrl::Kind kind) {
-  std::string out = kind == StoreUrl::Kind::k8s  ? "kubeconfig"
-                    : kind == StoreUrl::Kind::gs ? "endpoint"
-                                                 : "";
+  std::string out = is_cluster(kind) ? "kubeconfig" : kind == StoreUrl::Kind::gs ? "endpoint" : "";
   for (const DurationKey& key : kDurationKeys) {
     if (!out.empty()) out += ", ";
     out += key.name;
@@ -92,8 +94,7 @@ Status parse_setting(std::string_view url, std::string_view text, StoreUrl& out)
   const std::size_t equals = std::min(text.find('='), text.size());
   const std::string_view name = text.substr(0, equals);
   const auto value = percent_decoded(text.substr(std::min(equals + 1, text.size())));
-  if (name == "kubeconfig" && out.kind == StoreUrl::Kind::k8s)
-    return parse_kubeconfig(url, value, out);
+  if (name == "kubeconfig" && is_cluster(out.kind)) return parse_kubeconfig(url, value, out);
   if (name == "endpoint" && out.kind == StoreUrl::Kind::gs) return parse_endpoint(url, value, out);
   const auto* const key = std::find_if(kDurationKeys.begin(), kDurationKeys.end(),
                                        [&](const DurationKey& k) { return k.name == name; });
@@ -154,10 +155,11 @@ Status parse_sqlite(std::string_view url, std::string_view rest, const StateFold
   return {};
 }
 
-Status parse_k8s(std::string_view url, std::string_view rest, StoreUrl& out) {
-  constexpr const char* kShape = "write k8s://namespace or k8s://context/namespace";
+Status parse_cluster(std::string_view url, std::string_view rest, StoreUrl& out) {
+  const std::string shape = fmt::format("write {0}://namespace or {0}://context/namespace",
+                                        out.kind == StoreUrl::Kind::mcl ? "mcl" : "k8s");
   if (rest.empty()) return {};
-  if (!rest.starts_with("//")) return refuse(url, "two slashes are missing", kShape);
+  if (!rest.starts_with("//")) return refuse(url, "two slashes are missing", shape);
   rest.remove_prefix(2);
   const std::size_t slash = rest.find('/');
   const auto context =
@@ -172,7 +174,7 @@ Status parse_k8s(std::string_view url, std::string_view rest, StoreUrl& out) {
                           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
                         });
   if (!is_label)
-    return refuse(url, fmt::format("\"{}\" cannot be the name of a namespace", name), kShape);
+    return refuse(url, fmt::format("\"{}\" cannot be the name of a namespace", name), shape);
   out.context = *context;
   out.namespace_name = name;
   return {};
@@ -251,6 +253,8 @@ Result<StoreUrl> parse_store_url(std::string_view url, const StateFolders& folde
     out.kind = StoreUrl::Kind::memory;
   } else if (scheme == "k8s") {
     out.kind = StoreUrl::Kind::k8s;
+  } else if (scheme == "mcl") {
+    out.kind = StoreUrl::Kind::mcl;
   } else if (scheme == "gs") {
     out.kind = StoreUrl::Kind::gs;
   } else if (scheme != "sqlite" && !address.empty()) {
@@ -267,7 +271,8 @@ Result<StoreUrl> parse_store_url(std::string_view url, const StateFolders& folde
       if (!rest.empty()) return refuse(url, "memory: takes no path", "write memory:");
       break;
     case StoreUrl::Kind::sqlite: parsed = parse_sqlite(url, rest, folders, out); break;
-    case StoreUrl::Kind::k8s: parsed = parse_k8s(url, rest, out); break;
+    case StoreUrl::Kind::k8s:
+    case StoreUrl::Kind::mcl: parsed = parse_cluster(url, rest, out); break;
     case StoreUrl::Kind::gs: parsed = parse_gs(url, rest, out); break;
   }
   if (!parsed) return tl::unexpected(parsed.error());
@@ -287,8 +292,8 @@ std::string redact_url(std::string_view url) {
   // The last '@' of all: an unescaped password may contain any of "@/?".
   const std::size_t at = url.rfind('@');
   std::string out(url);
-  // A context of k8s may be called user@cluster, and no password has a place there.
-  if (!url.starts_with("k8s:") && slashes != std::string_view::npos &&
+  // A context may be called user@cluster, and no password has a place there.
+  if (!url.starts_with("k8s:") && !url.starts_with("mcl:") && slashes != std::string_view::npos &&
       at != std::string_view::npos && at > slashes &&
       url[std::min(slashes + 3, url.size() - 1)] != '/')
     out = fmt::format("{}***{}", url.substr(0, slashes + 3), url.substr(at));

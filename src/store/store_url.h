@@ -5,11 +5,12 @@
 //   k8s://context/namespace    Leases in a Kubernetes cluster, by a context of the kubeconfig
 //   k8s://namespace            ... by its current context, or inside of a Pod by the Pod's account
 //   k8s:                       ... in the namespace that the context or the Pod has
+//   mcl://context/namespace    MultiClusterLeases, and all other forms of k8s
 //   gs://bucket/prefix         objects in Google Cloud Storage, "prefix/" before their names
 //   memory:                    registers of this process, for tests
 //
-// k8s takes ?kubeconfig=/path too, gs takes ?endpoint=https://host. In a context's name write %2F
-// for a slash.
+// k8s and mcl take ?kubeconfig=/path too, gs takes ?endpoint=https://host. In a context's name
+// write %2F for a slash.
 //
 // Pure: reads no file and no environment. No error shows a user name, password or query value.
 #pragma once
@@ -42,13 +43,13 @@ struct StateFolders {
 };
 
 struct StoreUrl {
-  enum class Kind { memory, sqlite, k8s, gs };
+  enum class Kind { memory, sqlite, k8s, mcl, gs };
   Kind kind = Kind::sqlite;
   std::string path;              ///< sqlite: absolute
   bool in_state_folder = false;  ///< the default path: its folder may be made
-  std::string context;           ///< k8s: empty for the current one
-  std::string namespace_name;    ///< k8s: empty for the context's
-  std::string kubeconfig;        ///< k8s: a file; empty for where kubectl looks
+  std::string context;           ///< k8s, mcl: empty for the current one
+  std::string namespace_name;    ///< k8s, mcl: empty for the context's
+  std::string kubeconfig;        ///< k8s, mcl: a file; empty for where kubectl looks
   std::string bucket;            ///< gs
   std::string prefix;            ///< gs: empty, or with its '/' at the end
   std::string endpoint;          ///< gs: "https://host"; empty for Google's
