@@ -39,7 +39,9 @@ struct RunOptions {
 int run(const RunOptions& options);
 
 struct StatusOptions {
-  StoreFlags store;
+  std::vector<std::string> stores;  ///< URLs; without any, and without contexts, the default store
+  std::vector<std::string> contexts;  ///< MultiClusterLeases there; each may have commas in between
+  bool all_contexts = false;
   std::vector<std::string> names;  ///< empty: all
   Output output = Output::table;
   bool watch = false;
