@@ -59,6 +59,7 @@ void ClusterLock::step(Now now, Event event, std::vector<Action>& out) {
 void ClusterLock::on(Seen& seen) {
   auto [found, is_new] = members_.try_emplace(seen.candidate.name);
   Member& member = found->second;
+  if (std::exchange(member.left, false)) member.stale = true;
   // One that leads waits for the answer to its last heartbeat, and does not move before: that it
   // has moved since the last answer must do.
   const bool waits_for_us = seen.status.holder == seen.candidate.identity &&
@@ -77,6 +78,14 @@ void ClusterLock::on(Seen& seen) {
   member.written = std::move(seen.status);
 }
 
+// An object that is only none of ours any more can still take what is on its way to it.
+void ClusterLock::on(const Gone& gone) {
+  const auto found = members_.find(gone.name);
+  if (found == members_.end()) return;
+  found->second.left = true;
+  if (!found->second.writing) members_.erase(found);
+}
+
 void ClusterLock::on(const StatusWritten& written) {
   const auto found = members_.find(written.name);
   if (found == members_.end()) return;
@@ -84,6 +93,11 @@ void ClusterLock::on(const StatusWritten& written) {
   member.writing = false;
   // Even of one that failed: it may have been written, and read just now.
   if (member.sent.is_leader) acknowledged_at_ = now_.mono;
+  if (member.left) {
+    members_.erase(found);
+    return;
+  }
+  if (std::exchange(member.stale, false)) return;
   if (!written.ok) {
     member.write_after = now_.mono + written.retry_after;
     return;
@@ -197,14 +211,15 @@ void ClusterLock::finish_work() {
 
 const ClusterLock::Member* ClusterLock::standing() const {
   const auto found = members_.find(standing_);
-  if (found == members_.end() || identity_.empty()) return nullptr;
+  if (found == members_.end() || found->second.left || identity_.empty()) return nullptr;
   return found->second.candidate.identity == identity_ ? &found->second : nullptr;
 }
 
 // K1: one that has not moved since the controller began is waited for. One that leads has stopped
 // some time after the last acknowledgement; others are candidates as long as their lease.
 Instant ClusterLock::dies_at(const Member& member) const {
-  if (!member.moved || member.candidate.identity.empty()) return Instant::from_ns(INT64_MIN);
+  if (member.left || !member.moved || member.candidate.identity.empty())
+    return Instant::from_ns(INT64_MIN);
   if (&member == standing() && elector_->view().role == Role::leading)
     return std::max(member.moved_at, acknowledged_at_) + chain_.silent_for;
   return member.moved_at + chain_of(member.candidate.timing).timing.lease_duration;
@@ -243,9 +258,12 @@ void ClusterLock::choose() {
   // What another controller of this cluster may have acknowledged is not given back.
   if (now_.mono < set_aside_until_) return look_on();
   if (elector_->view().role == Role::contending) {
-    if (best() != candidate) look_on();
+    if (candidate == nullptr || best() != candidate) look_on();
+  } else if (found != members_.end() && found->second.left) {
+    return;  // until it is known when the candidate may have been acknowledged last
   } else if (candidate == nullptr) {
-    withdraw(candidate_has_stopped(), "its object is gone or names another candidate");
+    withdraw(candidate_has_stopped(),
+             "its object is gone, not selected any more, or names another candidate");
   } else if (!lives(*candidate)) {
     members_.at(standing_).moved = false;  // until the next heartbeat
     withdraw(now_.mono, "its heartbeat has stopped");

@@ -47,6 +47,7 @@ class ClusterLock {
     LeaseStatus status;  ///< that it has now
     bool created = false;
   };
+  /// An object is there no more, or is none of this controller's business any more.
   struct Gone {
     std::string name;
   };
@@ -110,6 +111,8 @@ class ClusterLock {
     LeaseStatus written;  // what the object has
     LeaseStatus sent;     // what is being written, or was last
     bool writing = false;
+    bool left = false;               // gone, but what is being written may be read yet
+    bool stale = false;              // it was gone since: what is being written may not be there
     Instant write_after;             // a failure
     bool moved = false;              // a heartbeat was seen (K1)
     Instant moved_at;                // the last one
@@ -120,7 +123,7 @@ class ClusterLock {
   void on(const Start&) { tell(event::Start{}); }
   void on(const Tick&) {}
   void on(Seen& seen);
-  void on(const Gone& gone) { members_.erase(gone.name); }
+  void on(const Gone& gone);
   void on(const StatusWritten& written);
   void on(event::ReadDone& done);
   void on(event::WriteDone& done);
