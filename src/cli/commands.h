@@ -82,6 +82,7 @@ struct ControllerOptions {
   std::string cluster;     ///< "" is the UID of the namespace kube-system
   std::string kubeconfig;  ///< "" is where kubectl looks
   std::string context;
+  std::string namespace_selector;  ///< "": all namespaces
   std::string metrics_address = ":8080";
   std::string health_address = ":8081";
   int verbosity = 0;  ///< taken because the Go controller takes it; means nothing

@@ -280,6 +280,8 @@ void declare_controller(CLI::App& app, ControllerOptions& o, Command& selected) 
          "Unlike that of any other cluster [the UID of the namespace kube-system]");
   d.text("--kubeconfig", o.kubeconfig, "FILE", "How to reach the cluster, outside of a Pod");
   d.text("--context", o.context, "NAME", "Of the kubeconfig [its current one]");
+  d.text("--namespace-selector", o.namespace_selector, "SELECTOR",
+         "Only namespaces with such labels, as for kubectl -l: team=a,env in (x,y),!z [all]");
   d.text("--metrics-addr", o.metrics_address, "HOST:PORT",
          "Where /metrics is [:8080, all addresses]");
   d.text("--health-addr", o.health_address, "HOST:PORT",

@@ -117,7 +117,7 @@ Json to_json(const LockState& lock) {
 std::string to_table(const std::vector<LockState>& locks, Columns columns) {
   std::vector<Row> rows = {{"LOCK", "HOLDER", "CLUSTER", "EPOCH", "STATE", "EXPIRES IN"}};
   if (columns == Columns::all) rows.front().insert(rows.front().end(), {"LEASE", "RENEWED"});
-  if (columns != Columns::few) rows.front().push_back("STORE");
+  if (columns != Columns::few) rows.front().emplace_back("STORE");
   for (const LockState& lock : locks) rows.push_back(row_of(lock, columns));
   std::string out = aligned(rows);
   if (std::any_of(locks.begin(), locks.end(),

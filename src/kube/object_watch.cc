@@ -32,6 +32,10 @@ Object object_in(const Json& json) {
           .json = json.dump(-1, ' ', false, Json::error_handler_t::replace)};
 }
 
+std::string with_query(const std::string& path, const std::string& query) {
+  return path + (path.find('?') == std::string::npos ? '?' : '&') + query;
+}
+
 }  // namespace
 
 ObjectWatch::ObjectWatch(Loop& loop, Client& client, std::string path, Handler handler)
@@ -83,10 +87,12 @@ void ObjectWatch::trouble(const std::string& what) {
 }
 
 void ObjectWatch::list(const Reflector::Action& action) {
-  std::string query = fmt::format("?limit={}", kPageSize);
+  std::string query = fmt::format("limit={}", kPageSize);
   if (!action.text.empty()) query += "&continue=" + percent_encoded(action.text);
   client_.send(
-      {.path = path_ + query, .deadline = action.deadline, .max_response_bytes = kMaxPage},
+      {.path = with_query(path_, query),
+       .deadline = action.deadline,
+       .max_response_bytes = kMaxPage},
       [this, op = action.op, alive = std::weak_ptr(alive_)](const Result<HttpResponse>& answer) {
         if (!alive.expired() && op > closed_) on_list(op, answer);
       });
@@ -119,10 +125,11 @@ void ObjectWatch::watch(const Reflector::Action& action) {
   line_.clear();
   const auto lasts = std::chrono::ceil<std::chrono::seconds>(action.watch_for);
   const std::string query =
-      fmt::format("?watch=true&allowWatchBookmarks=true&timeoutSeconds={}&resourceVersion={}",
+      fmt::format("watch=true&allowWatchBookmarks=true&timeoutSeconds={}&resourceVersion={}",
                   lasts.count(), percent_encoded(action.text));
   stream_ = client_.stream(
-      {.path = path_ + query, .deadline = loop_.now().mono + action.watch_for + kWatchSlack},
+      {.path = with_query(path_, query),
+       .deadline = loop_.now().mono + action.watch_for + kWatchSlack},
       [this, op = action.op](std::string_view bytes) { on_data(op, bytes); },
       [this, op = action.op](const Result<HttpResponse>& answer) { on_watch_end(op, answer); });
 }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -33,13 +34,17 @@ class ObjectWatch {
     /// Why the server could not be asked, one line; the same trouble once.
     std::function<void(const std::string&)> problem;
   };
-  /// `path`: of the collection, in one namespace or in all.
+  /// `path`: of the collection, in one namespace or in all; perhaps with a selector as its query.
   ObjectWatch(Loop& loop, Client& client, std::string path, Handler handler);
   ~ObjectWatch();
   ObjectWatch(const ObjectWatch&) = delete;
   ObjectWatch& operator=(const ObjectWatch&) = delete;
 
   [[nodiscard]] bool is_synced() const { return reflector_.is_synced(); }
+  /// By their keys; those of objects without a namespace begin with a slash.
+  [[nodiscard]] const std::map<std::string, Object>& objects() const {
+    return reflector_.objects();
+  }
   /// What is known of an object now; null when it is not there.
   [[nodiscard]] const Object* find(const std::string& key) const;
 

@@ -89,6 +89,10 @@ INSTANTIATE_TEST_SUITE_P(
         BadLine{"negative_seeds", {"simulate", "--seeds", "-5"}, 2, "\"-5\""},
         BadLine{"unknown_fault", {"simulate", "--faults", "crash,x"}, 2, "\"x\""},
         BadLine{"trace_of_nothing", {"simulate", "--trace"}, 2, "--seed N"},
+        BadLine{"bad_selector",
+                {"controller", "--store=memory:", "--namespace-selector=env in (x"},
+                2,
+                "a list of values without its end"},
         BadLine{"no_such_shell", {"completion", "tcsh"}, 2, "bash, fish or zsh"}),
     [](const auto& tested) { return tested.param.name; });
 
