@@ -39,7 +39,9 @@ struct RunOptions {
 int run(const RunOptions& options);
 
 struct StatusOptions {
-  StoreFlags store;
+  std::vector<std::string> stores;  ///< URLs; without any, and without contexts, the default store
+  std::vector<std::string> contexts;  ///< MultiClusterLeases there; each may have commas in between
+  bool all_contexts = false;
   std::vector<std::string> names;  ///< empty: all
   Output output = Output::table;
   bool watch = false;
@@ -80,6 +82,7 @@ struct ControllerOptions {
   std::string cluster;     ///< "" is the UID of the namespace kube-system
   std::string kubeconfig;  ///< "" is where kubectl looks
   std::string context;
+  std::string namespace_selector;  ///< "": all namespaces
   std::string metrics_address = ":8080";
   std::string health_address = ":8081";
   int verbosity = 0;  ///< taken because the Go controller takes it; means nothing

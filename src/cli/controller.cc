@@ -16,6 +16,7 @@
 #include "core/bounded_json.h"
 #include "elect/defaults.h"
 #include "elect/driver.h"
+#include "kube/label_selector.h"
 #include "runtime/clock.h"
 #include "runtime/signals.h"
 #include "server/controller_metrics.h"
@@ -205,41 +206,42 @@ std::optional<std::string> ask_for_cluster(Loop& loop, kube::Client& client, con
   return uid;
 }
 
-void work_alone(const Parts& parts, const std::string& cluster) {
-  Observer observer(parts, cluster);
+void work_alone(const Parts& parts, const controller::Controller::Options& options) {
+  Observer observer(parts, options.cluster);
   const controller::Controller controller(
       {.loop = parts.loop, .client = parts.client, .store = parts.store, .observer = observer},
-      {.cluster = cluster});
+      options);
   parts.on_signal = [&parts] { parts.loop.stop(); };
   parts.loop.run();
   parts.on_signal = {};
 }
 
-int work_with_replicas(const ControllerOptions& o, const Parts& parts, const std::string& cluster) {
+int work_with_replicas(const ControllerOptions& o, const Parts& parts,
+                       const controller::Controller::Options& options) {
   auto replicas = open_store(parts.loop, cluster_url(o), OpenMode::create);
   if (!replicas) return fail(replicas.error());
   const auto timing = check(kReplicaSettings, (*replicas)->traits());
   if (!timing) return fail(timing.error(), kExitFailure);
-  Observer observer(parts, cluster);
+  Observer observer(parts, options.cluster);
   ReplicaWork work(parts.loop, [&] {
     return std::make_unique<controller::Controller>(
         controller::Controller::Parts{
             .loop = parts.loop, .client = parts.client, .store = parts.store, .observer = observer},
-        controller::Controller::Options{.cluster = cluster});
+        options);
   });
   SystemRandom random;
   ReplicaObserver replica_observer(parts.loop, parts.log, parts.health);
-  ElectorOptions options;
-  options.identity = draw_identity();
-  options.timing = *timing;
-  options.retry_period = kReplicaSettings.retry_period;
-  options.store = (*replicas)->traits();
+  ElectorOptions elector;
+  elector.identity = draw_identity();
+  elector.timing = *timing;
+  elector.retry_period = kReplicaSettings.retry_period;
+  elector.store = (*replicas)->traits();
   Driver driver({.loop = parts.loop,
                  .store = **replicas,
                  .work = work,
                  .random = random,
                  .observer = replica_observer},
-                kReplicaLock, options);
+                kReplicaLock, elector);
   parts.on_signal = [&driver] { driver.stop(); };
   driver.start();
   parts.loop.run();
@@ -273,6 +275,8 @@ HttpServer::Handler metrics_handler(const ControllerMetrics& metrics) {
 int controller(const ControllerOptions& o) {
   const auto url = lock_store_of(o);
   if (!url) return fail(url.error(), kExitUsage);
+  if (const Status ok = kube::check_label_selector(o.namespace_selector); !ok)
+    return fail(ok.error(), kExitUsage);
   const auto loop = Loop::create();
   if (!loop) return fail(loop.error(), kExitFailure);
   const RunLog log({.lock = {}, .format = o.log, .quiet = o.quiet});
@@ -306,11 +310,13 @@ int controller(const ControllerOptions& o) {
                   *cluster, (*store)->describe(), (*metrics_server)->port(),
                   (*health_server)->port()));
   const Parts parts{**loop, log, **client, **store, health, metrics, on_signal};
+  const controller::Controller::Options options{.cluster = *cluster,
+                                                .namespace_selector = o.namespace_selector};
   int code = kExitOk;
   if (o.leader_elect) {
-    code = work_with_replicas(o, parts, *cluster);
+    code = work_with_replicas(o, parts, options);
   } else {
-    work_alone(parts, *cluster);
+    work_alone(parts, options);
   }
   (*metrics_server)->stop(kGrace);
   (*health_server)->stop(kGrace);

@@ -215,9 +215,10 @@ Check check_permissions(Loop& loop, const StoreUrl& url, const Timing& timing) {
 }
 
 Check check_kind_is_known(Session& session) {
-  const auto locks = list_now(session);
-  if (!locks) return failed("objects", locks.error());
-  return passed("objects", fmt::format("{} MultiClusterLeases found", locks->size()));
+  const ReadResult answer = read_now(session, "tenure-doctor");
+  if (answer.outcome == ReadOutcome::ok)
+    return passed("objects", "the API server knows MultiClusterLeases");
+  return {"objects", false, answer.detail, "apply the CRD, and look at the API server"};
 }
 
 void check_store(Loop& loop, const StoreFlags& flags, const StoreUrl& url, Checks& checks) {

@@ -51,6 +51,15 @@ class Declared {
       return {};
     });
   }
+  /// May be given several times.
+  Declared& texts(const char* names, std::vector<std::string>& target, const char* type,
+                  const char* help) {
+    sub_.add_option(names, target, help)
+        ->allow_extra_args(false)  // what follows a value is not another one
+        ->type_name(type)
+        ->envname(environment_name(long_name(names)));
+    return *this;
+  }
   Declared& toggle(const char* names, bool& target, const char* help) {
     sub_.add_flag(names, target, help)->envname(environment_name(long_name(names)));
     return *this;
@@ -183,15 +192,26 @@ void declare_run(CLI::App& app, RunOptions& o, Command& selected) {
 
 void declare_status(CLI::App& app, StatusOptions& o, Command& selected) {
   Declared d(app, "status", "Show who holds which lock");
-  d.app().add_option("NAME", o.names, "Only these locks");
-  d.store(o.store);
+  d.app().add_option("NAME", o.names,
+                     "Only these locks; of MultiClusterLeases NAMESPACE/NAME, too");
+  d.texts("--lock", o.stores, "URL",
+          "Where locks live, as for run, or mcl://context/namespace; may be given several times");
+  d.texts("--context", o.contexts, "NAME",
+          "The MultiClusterLeases of the clusters of these contexts, separated by commas, in all "
+          "namespaces");
+  d.toggle("--all-contexts", o.all_contexts, "The same for each context of the kubeconfig");
   d.choice("-o,--output", o.output, kOutputs, "How to print");
   d.toggle("-w,--watch", o.watch, "Go on printing what changes (json: one object a line)");
   d.footer(
       "\"expired\" is an estimate by this machine's wall clock; candidates use their own "
-      "timers.\n\n"
+      "timers.\n"
+      "All are asked at the same time. When some do not answer, the others are shown, and the "
+      "exit\n"
+      "code is 4.\n\n"
       "Example:\n"
-      "  tenure status --lock sqlite:///var/lib/app/locks.db -o json");
+      "  tenure status --lock sqlite:///var/lib/app/locks.db -o json\n"
+      "  tenure status --lock gs://my-locks --lock k8s://hub/team\n"
+      "  tenure status --context east,west team/my-lock --watch");
   d.then(selected, [&o] { return status(o); });
 }
 
@@ -260,6 +280,8 @@ void declare_controller(CLI::App& app, ControllerOptions& o, Command& selected) 
          "Unlike that of any other cluster [the UID of the namespace kube-system]");
   d.text("--kubeconfig", o.kubeconfig, "FILE", "How to reach the cluster, outside of a Pod");
   d.text("--context", o.context, "NAME", "Of the kubeconfig [its current one]");
+  d.text("--namespace-selector", o.namespace_selector, "SELECTOR",
+         "Only namespaces with such labels, as for kubectl -l: team=a,env in (x,y),!z [all]");
   d.text("--metrics-addr", o.metrics_address, "HOST:PORT",
          "Where /metrics is [:8080, all addresses]");
   d.text("--health-addr", o.health_address, "HOST:PORT",

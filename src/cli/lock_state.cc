@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <tuple>
 
 #include "base/duration.h"
 #include "cli/console.h"
+#include "cli/table.h"
 
 namespace tenure::cli {
 namespace {
@@ -33,35 +34,16 @@ std::string expiry_text(const LockState& lock) {
   return ms >= 0 ? seconds_text(ms) : seconds_text(-ms) + " ago";
 }
 
-std::string or_dash(const std::string& text) {
-  return text.empty() ? "-" : printable(text);
-}
-
-using Row = std::vector<std::string>;
-
-Row row_of(const LockState& lock, bool wide) {
+Row row_of(const LockState& lock, Columns columns) {
   Row row = {printable(lock.name),       or_dash(lock.holder), or_dash(lock.cluster),
              fmt::to_string(lock.epoch), to_string(lock.kind), expiry_text(lock)};
-  if (wide) {
+  if (columns == Columns::all) {
     row.push_back(lock.lease_duration_seconds ? fmt::format("{}s", *lock.lease_duration_seconds)
                                               : "-");
     row.push_back(lock.renew_time ? format_rfc3339(*lock.renew_time) : "-");
-    row.push_back(printable(lock.store));
   }
+  if (columns != Columns::few) row.push_back(printable(lock.store));
   return row;
-}
-
-std::string aligned(const std::vector<Row>& rows) {
-  std::vector<std::size_t> widths(rows.front().size());
-  for (const Row& row : rows)
-    for (std::size_t i = 0; i < row.size(); ++i)
-      widths[i] = std::max(widths[i], columns_of(row[i]));
-  std::string out;
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i + 1 < row.size(); ++i) out += padded(row[i], widths[i] + 2);
-    out += row.back() + '\n';
-  }
-  return out;
 }
 
 }  // namespace
@@ -101,25 +83,42 @@ LockState lock_state(std::string name, std::string store, const Observation& obs
 }
 
 bool differs(const LockState& a, const LockState& b) {
-  return a.kind != b.kind || a.holder != b.holder || a.cluster != b.cluster || a.epoch != b.epoch;
+  const auto said = [](const LockState& lock) {
+    const ClusterSide side = lock.side.value_or(ClusterSide());
+    return std::tuple(lock.kind, lock.holder, lock.cluster, lock.epoch, side.candidate, side.leads,
+                      side.condition);
+  };
+  return said(a) != said(b);
 }
 
 Json to_json(const LockState& lock) {
-  return {{"name", lock.name},
-          {"store", lock.store},
-          {"holder", lock.holder},
-          {"cluster", lock.cluster},
-          {"epoch", lock.epoch},
-          {"renewTime", lock.renew_time ? Json(format_rfc3339(*lock.renew_time)) : Json(nullptr)},
-          {"leaseDurationSeconds", or_null(lock.lease_duration_seconds)},
-          {"expiresInMilliseconds", or_null(lock.expires_in_milliseconds)},
-          {"state", to_string(lock.kind)}};
+  Json json = {
+      {"name", lock.name},
+      {"store", lock.store},
+      {"holder", lock.holder},
+      {"cluster", lock.cluster},
+      {"epoch", lock.epoch},
+      {"renewTime", lock.renew_time ? Json(format_rfc3339(*lock.renew_time)) : Json(nullptr)},
+      {"leaseDurationSeconds", or_null(lock.lease_duration_seconds)},
+      {"expiresInMilliseconds", or_null(lock.expires_in_milliseconds)},
+      {"state", to_string(lock.kind)}};
+  if (const auto& side = lock.side)
+    json["lease"] = {
+        {"context", side->context},
+        {"namespace", side->name_space},
+        {"name", side->object},
+        {"candidate", side->candidate},
+        {"isLeader", side->leads},
+        {"heartbeatTime", side->heartbeat ? Json(format_rfc3339(*side->heartbeat)) : Json(nullptr)},
+        {"condition", side->condition}};
+  return json;
 }
 
-std::string to_table(const std::vector<LockState>& locks, bool wide) {
+std::string to_table(const std::vector<LockState>& locks, Columns columns) {
   std::vector<Row> rows = {{"LOCK", "HOLDER", "CLUSTER", "EPOCH", "STATE", "EXPIRES IN"}};
-  if (wide) rows.front().insert(rows.front().end(), {"LEASE", "RENEWED", "STORE"});
-  for (const LockState& lock : locks) rows.push_back(row_of(lock, wide));
+  if (columns == Columns::all) rows.front().insert(rows.front().end(), {"LEASE", "RENEWED"});
+  if (columns != Columns::few) rows.front().emplace_back("STORE");
+  for (const LockState& lock : locks) rows.push_back(row_of(lock, columns));
   std::string out = aligned(rows);
   if (std::any_of(locks.begin(), locks.end(),
                   [](const LockState& lock) { return lock.kind == LockState::Kind::expired; }))

@@ -41,7 +41,12 @@ Settings settings_of(const StoreUrl& url, const StoreFlags& flags) {
   return settings;
 }
 
-Result<Session> open_session(Loop& loop, const StoreFlags& flags, OpenMode mode) {
+void say_warning(const std::string& what) {
+  say("tenure: warning: " + printable(what));
+}
+
+Result<Session> open_session(Loop& loop, const StoreFlags& flags, OpenMode mode,
+                             const WarningSink& warn) {
   const auto url = store_url_of(flags);
   if (!url) return tl::unexpected(url.error());
   const Settings settings = settings_of(*url, flags);
@@ -49,9 +54,7 @@ Result<Session> open_session(Loop& loop, const StoreFlags& flags, OpenMode mode)
   if (auto timing = timing_of(url->kind, settings, StoreTraits{}); !timing)
     return tl::unexpected(timing.error());
 
-  auto store = open_store(loop, *url, mode, [](const std::string& warning) {
-    say("tenure: warning: " + printable(warning));
-  });
+  auto store = open_store(loop, *url, mode, warn);
   if (!store) {
     Error error = store.error();
     // The command line was right; whatever is wrong is wrong with the store.
@@ -89,11 +92,6 @@ WriteResult write_now(Session& session, const std::string& lock, const LeaderEle
     session.store->write(lock, {.record = &record, .expected = expected}, request_deadline(session),
                          done);
   });
-}
-
-Result<std::vector<ListedLock>> list_now(Session& session) {
-  return answer_of<Result<std::vector<ListedLock>>>(
-      session.loop, [&](auto done) { session.store->list(request_deadline(session), done); });
 }
 
 void wait_now(Session& session, Duration at_most) {

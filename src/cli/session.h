@@ -31,9 +31,13 @@ struct Session {
   Timing timing;
 };
 
+/// To standard error.
+void say_warning(const std::string& what);
+
 /// Parses the URL, opens the store and checks the settings: defaults, then the URL's, then the
 /// flags'. An invalid_argument is the user's, any other error the store's; fail() tells them apart.
-Result<Session> open_session(Loop& loop, const StoreFlags& flags, OpenMode mode);
+Result<Session> open_session(Loop& loop, const StoreFlags& flags, OpenMode mode,
+                             const WarningSink& warn = say_warning);
 /// The first step of it.
 Result<StoreUrl> store_url_of(const StoreFlags& flags);
 /// The settings of URL and flags together.
@@ -46,7 +50,6 @@ ElectorOptions elector_options(const Session& session, const std::string& identi
 ReadResult read_now(Session& session, const std::string& lock);
 WriteResult write_now(Session& session, const std::string& lock, const LeaderElectionRecord& record,
                       const Version& expected);
-Result<std::vector<ListedLock>> list_now(Session& session);
 /// Runs the loop until something calls its stop(), at most this long.
 void wait_now(Session& session, Duration at_most);
 

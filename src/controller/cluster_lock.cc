@@ -65,6 +65,7 @@ void ClusterLock::step(Now now, Event event, std::vector<Action>& out) {
 void ClusterLock::on(Seen& seen) {
   auto [found, is_new] = members_.try_emplace(seen.candidate.name);
   Member& member = found->second;
+  member.left = false;
   // One that leads waits for the answer to its last heartbeat, and does not move before: that it
   // has moved since the last answer must do.
   const bool waits_for_us = seen.status.holder == seen.candidate.identity &&
@@ -83,11 +84,12 @@ void ClusterLock::on(Seen& seen) {
   member.written = std::move(seen.status);
 }
 
+// An object that is only none of ours any more can still take what is on its way to it.
 void ClusterLock::on(const Gone& gone) {
-  const auto member = members_.extract(gone.name);
-  // An acknowledgement that is on its way may have been read before the object went.
-  if (member && member.mapped().writing && member.mapped().sent.is_leader)
-    acknowledged_at_ = now_.mono;
+  const auto found = members_.find(gone.name);
+  if (found == members_.end()) return;
+  found->second.left = true;
+  if (!found->second.writing) members_.erase(found);
 }
 
 void ClusterLock::on(const StatusWritten& written) {
@@ -97,12 +99,16 @@ void ClusterLock::on(const StatusWritten& written) {
   member.writing = false;
   // Even of one that failed: it may have been written, and read just now.
   if (member.sent.is_leader) acknowledged_at_ = now_.mono;
-  if (!written.ok) {
-    member.write_after = now_.mono + written.retry_after;
+  if (member.left) {
+    members_.erase(found);
     return;
   }
   // The watch may have been faster, and know more than this answer.
   if (member.seen_since_sent) return;
+  if (!written.ok) {
+    member.write_after = now_.mono + written.retry_after;
+    return;
+  }
   member.written = member.sent;
   member.candidate.version = written.version;
 }
@@ -212,14 +218,15 @@ void ClusterLock::finish_work() {
 
 const ClusterLock::Member* ClusterLock::standing() const {
   const auto found = members_.find(standing_);
-  if (found == members_.end() || identity_.empty()) return nullptr;
+  if (found == members_.end() || found->second.left || identity_.empty()) return nullptr;
   return found->second.candidate.identity == identity_ ? &found->second : nullptr;
 }
 
 // K1: one that has not moved since the controller began is waited for. One that leads has stopped
 // some time after the last acknowledgement; others are candidates as long as their lease.
 Instant ClusterLock::dies_at(const Member& member) const {
-  if (!member.moved || member.candidate.identity.empty()) return Instant::from_ns(INT64_MIN);
+  if (member.left || !member.moved || member.candidate.identity.empty())
+    return Instant::from_ns(INT64_MIN);
   if (&member == standing() && elector_->view().role == Role::leading)
     return std::max(member.moved_at, acknowledged_at_) + chain_.silent_for;
   return member.moved_at + chain_of(member.candidate.timing).timing.lease_duration;
@@ -258,9 +265,12 @@ void ClusterLock::choose() {
   // What another controller of this cluster may have acknowledged is not given back.
   if (now_.mono < set_aside_until_) return look_on();
   if (elector_->view().role == Role::contending) {
-    if (best() != candidate) look_on();
+    if (candidate == nullptr || best() != candidate) look_on();
+  } else if (found != members_.end() && found->second.left) {
+    return;  // until it is known when the candidate may have been acknowledged last
   } else if (candidate == nullptr) {
-    withdraw(candidate_has_stopped(), "its object is gone or names another candidate");
+    withdraw(candidate_has_stopped(),
+             "its object is gone, not selected any more, or names another candidate");
   } else if (!lives(*candidate)) {
     members_.at(standing_).moved = false;  // until the next heartbeat
     withdraw(now_.mono, "its heartbeat has stopped");
@@ -298,7 +308,10 @@ bool ClusterLock::is_fresh() const {
 void ClusterLock::renew_for_heartbeat() {
   const Member* member = standing();
   if (member == nullptr || withdrawn_ || !leads(*member) || is_fresh()) return;
-  if (member->candidate.generation > member->written.observed_generation) tell(event::Renew{});
+  // That nobody leads may have been the answer to the same heartbeat, before.
+  const bool is_answered = member->candidate.generation <= member->written.observed_generation &&
+                           member->candidate.identity == member->written.holder;
+  if (!is_answered) tell(event::Renew{});
 }
 
 LeaseStatus ClusterLock::wanted(const Member& member) const {
@@ -319,7 +332,7 @@ LeaseStatus ClusterLock::wanted(const Member& member) const {
   if (!is_holder) {
     status.renewed_seconds = held ? seconds_of(record.renew_time) : 0;
   } else if (member.candidate.generation > member.written.observed_generation ||
-             !member.written.is_leader) {
+             member.written.holder != status.holder || !member.written.is_leader) {
     status.observed_generation = member.candidate.generation;
     status.renewed_seconds = std::max(seconds_of(now_.wall), accepted_seconds_);
   }

@@ -53,6 +53,7 @@ class ClusterLock {
     LeaseStatus status;  ///< that it has now
     bool created = false;
   };
+  /// An object is there no more, or is none of this controller's business any more.
   struct Gone {
     std::string name;
   };
@@ -119,6 +120,7 @@ class ClusterLock {
     LeaseStatus sent;     // what is being written, or was last
     bool writing = false;
     bool seen_since_sent = false;  // by the watch
+    bool left = false;             // gone, but what is being written may be read yet
     Instant write_after;           // a failure
     Instant remark_after;
     bool moved = false;              // a heartbeat was seen (K1)

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <utility>
+#include <vector>
 
 namespace tenure::controller {
 namespace {
@@ -41,19 +42,70 @@ Controller::Controller(Parts parts, Options options)
       options_(std::move(options)),
       alive_(std::make_shared<char>()),
       watch_(parts_.loop, parts_.client, std::string(mcl::kLeasesPath) + "/multiclusterleases",
-             {.changed = [this](const kube::Object& object) { on_changed(object); },
+             {.changed = [this](const kube::Object& object) { on_changed(object, is_synced()); },
               .deleted = [this](const std::string& key) { on_deleted(key); },
-              .synced = [this] { parts_.observer.synced(locks_of_objects_.size()); },
-              .problem = [this](const std::string& what) { parts_.observer.trouble(what); }}) {}
+              .synced = [this] { on_synced(); },
+              .problem = [this](const std::string& what) { parts_.observer.trouble(what); }}) {
+  if (!options_.namespace_selector.empty()) watch_namespaces();
+}
 
 Controller::~Controller() {
   for (auto& [_, lock] : locks_) parts_.loop.cancel(lock->timer);
 }
 
 // -------------------------------------------------------------------------------------------------
+// namespaces
+
+void Controller::watch_namespaces() {
+  namespaces_.emplace(
+      parts_.loop, parts_.client,
+      "/api/v1/namespaces?labelSelector=" + percent_encoded(options_.namespace_selector),
+      kube::ObjectWatch::Handler{
+          .changed = [this](const kube::Object& object) { take_up(object.key.substr(1)); },
+          .deleted = [this](const std::string& key) { give_up(key.substr(1)); },
+          .synced = [this] { on_synced(); },
+          .problem = [this](const std::string& what) { parts_.observer.trouble(what); }});
+}
+
+bool Controller::is_synced() const {
+  return watch_.is_synced() && (!namespaces_ || namespaces_->is_synced());
+}
+
+void Controller::on_synced() {
+  if (is_synced()) parts_.observer.synced(locks_of_objects_.size());
+}
+
+bool Controller::is_selected(const std::string& object_key) const {
+  return !namespaces_ ||
+         namespaces_->find("/" + object_key.substr(0, object_key.find('/'))) != nullptr;
+}
+
+// Its objects have been there for some time; whether their candidates live, nobody can tell yet.
+void Controller::take_up(const std::string& name_space) {
+  const auto& objects = watch_.objects();
+  const std::string prefix = name_space + "/";
+  for (auto at = objects.lower_bound(prefix); at != objects.end() && at->first.starts_with(prefix);
+       ++at)
+    if (!locks_of_objects_.contains(at->first)) on_changed(at->second, /*created=*/false);
+}
+
+// As if its objects were gone: their statuses stay as they are, so their candidates stop by
+// themselves, and the locks are given back when they have.
+void Controller::give_up(const std::string& name_space) {
+  std::vector<std::string> keys;
+  const std::string prefix = name_space + "/";
+  for (auto at = locks_of_objects_.lower_bound(prefix);
+       at != locks_of_objects_.end() && at->first.starts_with(prefix); ++at)
+    keys.push_back(at->first);
+  for (const std::string& key : keys) leave(key);
+}
+
+// -------------------------------------------------------------------------------------------------
 // objects
 
-void Controller::on_changed(const kube::Object& object) {
+// `created`: were it new to us, it would be new altogether.
+void Controller::on_changed(const kube::Object& object, bool created) {
+  if (!is_selected(object.key)) return;
   auto decoded = decode_lease_object(object.json);
   if (!decoded) return;
   const std::string name = decoded->name_space + "/" + decoded->lock;
@@ -63,7 +115,7 @@ void Controller::on_changed(const kube::Object& object) {
   locks_of_objects_[object.key] = name;
   step(lock_at(name), ClusterLock::Seen{.candidate = std::move(decoded->candidate),
                                         .status = std::move(decoded->status),
-                                        .created = is_new && watch_.is_synced()});
+                                        .created = is_new && created});
 }
 
 void Controller::on_deleted(const std::string& key) {

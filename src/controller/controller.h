@@ -12,6 +12,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -57,19 +58,27 @@ class Controller {
   };
   struct Options {
     std::string cluster;  ///< not empty
+    /// Only objects of namespaces with such labels; kube::check_label_selector() has said yes.
+    /// Empty for all.
+    std::string namespace_selector{};
   };
   Controller(Parts parts, Options options);
   ~Controller();
   Controller(const Controller&) = delete;
   Controller& operator=(const Controller&) = delete;
 
-  [[nodiscard]] bool is_synced() const { return watch_.is_synced(); }
+  [[nodiscard]] bool is_synced() const;
   [[nodiscard]] std::size_t locks() const { return locks_.size(); }
 
  private:
   struct Lock;
 
-  void on_changed(const kube::Object& object);
+  void watch_namespaces();
+  void on_synced();
+  void take_up(const std::string& name_space);
+  void give_up(const std::string& name_space);
+  [[nodiscard]] bool is_selected(const std::string& object_key) const;
+  void on_changed(const kube::Object& object, bool created);
   void on_deleted(const std::string& key);
   void leave(const std::string& object_key);
   Lock& lock_at(const std::string& name);
@@ -87,7 +96,8 @@ class Controller {
   std::map<std::string, std::unique_ptr<Lock>> locks_;   // by "namespace/name"
   std::map<std::string, std::string> locks_of_objects_;  // the object's key: the lock's name
   const std::shared_ptr<char> alive_;
-  kube::ObjectWatch watch_;  // last: it calls the rest
+  std::optional<kube::ObjectWatch> namespaces_;  // none: all are ours
+  kube::ObjectWatch watch_;                      // last: it calls the rest
 };
 
 }  // namespace tenure::controller

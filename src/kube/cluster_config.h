@@ -44,6 +44,7 @@ struct ClusterConfig {
   std::string proxy_url;  ///< http, https or socks5; empty for what the environment says
   bool disable_compression = false;
   std::string namespace_name = "default";
+  std::string context;  ///< by which it was found in a kubeconfig; else empty
 
   // Credentials: at most one kind of Authorization header, and a certificate or none.
   std::string client_certificate_pem;  ///< with client_key_pem, or both empty

@@ -111,6 +111,7 @@ Result<ClusterConfig> load_kubeconfig(const KubeconfigRequest& request) {
 
   ClusterConfig config;
   config.warnings = files->warnings;
+  config.context = name;
   config.source = fmt::format("context {} of {}", printable(name, kMaxName), entry.file);
   FieldReader context(place_of(entry, name, "contexts", "context"), entry.body);
   read_namespace(context, config);

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -40,6 +41,10 @@ class ObjectWatch {
   ObjectWatch& operator=(const ObjectWatch&) = delete;
 
   [[nodiscard]] bool is_synced() const { return reflector_.is_synced(); }
+  /// By their keys; those of objects without a namespace begin with a slash.
+  [[nodiscard]] const std::map<std::string, Object>& objects() const {
+    return reflector_.objects();
+  }
   /// What is known of an object now; null when it is not there.
   [[nodiscard]] const Object* find(const std::string& key) const;
 

@@ -21,20 +21,7 @@ constexpr Duration kLongestPause = seconds(10);
 /// An API server gives up a request after a minute (its flag --request-timeout).
 constexpr Duration kLateLanding = seconds(70);
 
-constexpr std::size_t kMaxName = 63;
 constexpr std::size_t kMaxShown = 100;
-
-bool is_alphanumeric(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-/// What the name of a label's key and its value have in common.
-bool is_label_word(std::string_view text) {
-  return !text.empty() && text.size() <= kMaxName && is_alphanumeric(text.front()) &&
-         is_alphanumeric(text.back()) && std::all_of(text.begin(), text.end(), [](char c) {
-           return is_alphanumeric(c) || c == '-' || c == '_' || c == '.';
-         });
-}
 
 tl::unexpected<Error> no_label(std::string_view text, const char* why, const char* remedy) {
   return failure(ErrorCode::invalid_argument,

@@ -120,6 +120,10 @@ Result<std::unique_ptr<kube::Client>> open_cluster(Loop& loop, const StoreUrl& u
   return kube::Client::create(loop, *std::move(config), kUserAgent);
 }
 
+Result<std::vector<std::string>> cluster_contexts() {
+  return kube::list_contexts(cluster_request({}).kubeconfig);
+}
+
 Result<kube::ClusterConfig> own_cluster() {
   return kube::load_in_cluster(in_cluster_request());
 }

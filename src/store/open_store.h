@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "kube/client.h"
 #include "runtime/loop.h"
@@ -34,6 +35,9 @@ Result<std::unique_ptr<Store>> open_store(Loop& loop, const StoreUrl& url, OpenM
 /// The way to the cluster of a k8s or mcl URL, with its namespace in config().namespace_name.
 Result<std::unique_ptr<kube::Client>> open_cluster(Loop& loop, const StoreUrl& url,
                                                    const WarningSink& warn = {});
+
+/// The contexts that such a URL may name, sorted; of the kubeconfigs that kubectl would read.
+Result<std::vector<std::string>> cluster_contexts();
 
 /// How to reach the cluster that runs us; not_found when this is no Pod.
 Result<kube::ClusterConfig> own_cluster();

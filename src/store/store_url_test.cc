@@ -120,6 +120,17 @@ TEST(StoreUrl, NamesANamespaceOfACluster) {
   EXPECT_EQ(redact_url("k8s://admin@kind/ns"), "k8s://admin@kind/ns");
 }
 
+TEST(StoreUrl, NamesTheMultiClusterLeasesOfANamespace) {
+  const auto url = parse_store_url("mcl://admin@kind/team?kubeconfig=/config", kFolders);
+  ASSERT_TRUE(url) << url.error().to_string();
+  EXPECT_EQ(url->kind, StoreUrl::Kind::mcl);
+  EXPECT_EQ(url->context, "admin@kind");
+  EXPECT_EQ(url->namespace_name, "team");
+  EXPECT_EQ(url->kubeconfig, "/config");
+  EXPECT_EQ(redact_url("mcl://admin@kind/team"), "mcl://admin@kind/team");
+  EXPECT_THAT(error_of("mcl://Team"), HasSubstr("write mcl://namespace or mcl://context"));
+}
+
 TEST(StoreUrl, RefusesWhatIsNoNamespace) {
   for (const char* text : {"k8s://Default", "k8s://a/b/c", "k8s://-a", "k8s://a_b", "k8s://ctx/..",
                            "k8s://ctx/a?b", "k8s:default", "k8s://%zz/a"})

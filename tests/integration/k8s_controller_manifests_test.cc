@@ -126,7 +126,8 @@ TEST_F(K8sControllerManifests, EachOverlayIsTheSameWithWhatItsNameSays) {
   const std::pair<const char*, const char*> overlays[] = {
       {"gke-workload-identity",
        "iam.gke.io/gcp-service-account: tenure-controller@PROJECT.iam.gserviceaccount.com"},
-      {"emulator", "- name: STORAGE_EMULATOR_HOST"}};
+      {"emulator", "- name: STORAGE_EMULATOR_HOST"},
+      {"namespace-selector", "- --namespace-selector=tenure.dev/controller=enabled"}};
   const std::set<std::string> base = words_of(installed_.output);
   for (const auto& [overlay, text] : overlays) {
     const std::string folder = kFolder + "overlays/" + overlay;

@@ -197,5 +197,59 @@ TEST_F(MultiCluster, TheClaimOfAGoControllerIsHonoured) {
   EXPECT_EQ(record()["leaseTransitions"], 5);
 }
 
+TEST_F(MultiCluster, OnlySelectedNamespacesAreWorkedOn) {
+  const auto label = [&](const std::string& change) {
+    const auto done = east().kubectl({"label", "namespace", namespace_, "--overwrite", change});
+    ASSERT_EQ(done.code, 0) << done.errors;
+  };
+  const auto in_east = controller(east(), "east", {"--namespace-selector=team in (a,b),!frozen"});
+  const auto in_west = controller(west_, "west");
+  ASSERT_TRUE(in_east->reports("MultiClusterLeases found"));
+  const auto first = go(east(), "first");
+  ASSERT_TRUE(eventually([&] { return object(east()).contains("spec"); }));
+  const auto second = go(west_, "second");
+  ASSERT_TRUE(second->prints(kStarted)) << "the one of a namespace that is not selected waits";
+  EXPECT_FALSE(object(east()).contains("status"));
+
+  label("team=b");
+  ASSERT_TRUE(names(east(), "second"));
+  second->signal(SIGTERM);
+  ASSERT_TRUE(first->prints(kStarted));
+  ASSERT_TRUE(is_acknowledged(east()));
+
+  const auto third = go(west_, "third");
+  label("frozen=yes");
+  ASSERT_TRUE(in_east->reports("first stopped leading of " + namespace_ + "/lock"));
+  ASSERT_TRUE(third->prints(kStarted));
+  EXPECT_TRUE(first->prints(kStopped)) << "by itself, for want of an answer";
+  EXPECT_EQ(record()["holderIdentity"], "third");
+}
+
+TEST_F(MultiCluster, StatusTellsWhatEachClusterSays) {
+  const auto in_east = controller(east(), "east");
+  const auto in_west = controller(west_, "west");
+  const auto first = go(east(), "first");
+  ASSERT_TRUE(first->prints(kStarted));
+  const auto second = go(west_, "second");
+  ASSERT_TRUE(names(west_, "first"));
+  const auto seen_by = [&](const Cluster& cluster) {
+    const Finished status = finish({"status", "-o", "json", "--lock",
+                                    "mcl://" + namespace_ + "?kubeconfig=" + cluster.kubeconfig});
+    EXPECT_EQ(status.code, 0) << status.errors;
+    return Json::parse(status.output)["locks"][0];
+  };
+  const Json in_the_east = seen_by(east());
+  EXPECT_EQ(in_the_east["holder"], "first");
+  EXPECT_EQ(in_the_east["epoch"], 1);
+  EXPECT_EQ(in_the_east["state"], "held");
+  EXPECT_EQ(in_the_east["lease"]["isLeader"], true);
+  EXPECT_EQ(in_the_east["lease"]["condition"], "ok");
+  const Json in_the_west = seen_by(west_);
+  EXPECT_EQ(in_the_west["holder"], "first");
+  EXPECT_EQ(in_the_west["lease"]["isLeader"], false);
+  EXPECT_EQ(in_the_west["lease"]["candidate"], "second");
+  EXPECT_EQ(in_the_west["lease"]["condition"], "ok");
+}
+
 }  // namespace
 }  // namespace tenure::test

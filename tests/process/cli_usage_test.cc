@@ -56,6 +56,15 @@ INSTANTIATE_TEST_SUITE_P(
         BadLine{"no_value", {"status", "--lock"}, 2, "--lock needs one value"},
         BadLine{"bad_choice", {"status", "-o", "xml"}, 2, "json|table|wide|yaml"},
         BadLine{"bad_store", {"status", "--lock", "ftp://x/y"}, 2, "ftp"},
+        BadLine{"bad_store_among_good_ones",
+                {"status", "--lock", "memory:", "--lock", "ftp://x/y"},
+                2,
+                "ftp"},
+        BadLine{"context_without_name", {"status", "--context", "east,,west"}, 2, "NAME,NAME"},
+        BadLine{"some_and_all_contexts",
+                {"status", "--context", "east", "--all-contexts"},
+                2,
+                "give one of them"},
         BadLine{"bare_number", {"run", "--lease-duration", "15", "j", "--", "true"}, 2, "\"15s\""},
         BadLine{"negative", {"run", "--lease-duration=-5s", "j", "--", "true"}, 2, "sign"},
         BadLine{
@@ -80,6 +89,10 @@ INSTANTIATE_TEST_SUITE_P(
         BadLine{"negative_seeds", {"simulate", "--seeds", "-5"}, 2, "\"-5\""},
         BadLine{"unknown_fault", {"simulate", "--faults", "crash,x"}, 2, "\"x\""},
         BadLine{"trace_of_nothing", {"simulate", "--trace"}, 2, "--seed N"},
+        BadLine{"bad_selector",
+                {"controller", "--store=memory:", "--namespace-selector=env in (x"},
+                2,
+                "a list of values without its end"},
         BadLine{"no_such_shell", {"completion", "tcsh"}, 2, "bash, fish or zsh"}),
     [](const auto& tested) { return tested.param.name; });
 

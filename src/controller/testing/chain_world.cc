@@ -94,7 +94,7 @@ void ChainWorld::schedule_faults() {
     Controller& controller = *controllers_[random_.below(controllers_.size())];
     Application& app = *applications_[random_.below(applications_.size())];
     const Duration lasts = between(100ms, 40s);
-    switch (random_.below(8)) {
+    switch (random_.below(9)) {
       case 0:
         at(when, [this] {
           say("the store is down");
@@ -132,6 +132,11 @@ void ChainWorld::schedule_faults() {
           changed(cluster, false);
         });
         break;
+      case 7:
+        if (loses_records_) break;
+        at(when, [this, &cluster] { select(cluster, false); });
+        at(when + lasts, [this, &cluster] { select(cluster, true); });
+        break;
       default:
         if (!loses_records_) break;
         at(when, [this] {
@@ -159,8 +164,10 @@ void ChainWorld::heal() {
   healed_ = true;
   store_is_down_ = false;
   lost_percent_ = late_percent_ = 0;
-  for (auto& cluster : clusters_)
+  for (auto& cluster : clusters_) {
     if (std::exchange(cluster->api_is_down, false)) changed(*cluster, false);  // watches go on
+    select(*cluster, true);
+  }
   for (auto& controller : controllers_) start(*controller->cluster, *controller);
   for (auto& app : applications_) start(*app);
   leaderless_since_ = now_;
@@ -209,11 +216,26 @@ void ChainWorld::changed(Cluster& cluster, bool created) {
     after(latency(), [this, &controller, life = controller.life, created] {
       if (controller.life != life || !controller.lock || controller.cluster->api_is_down) return;
       const Object& now = controller.cluster->object;
-      if (now.exists)
+      if (now.exists && controller.cluster->is_selected)
         step(controller, ClusterLock::Seen{now.candidate, now.status, created});
       else
         step(controller, ClusterLock::Gone{now.candidate.name});
     });
+  }
+}
+
+void ChainWorld::select(Cluster& cluster, bool selected) {
+  if (cluster.is_selected == selected) return;
+  say("the namespace in " + cluster.name + " is selected" + (selected ? "" : " no more"));
+  cluster.is_selected = selected;
+  // Beside the object's version: what is on its way to it may still land.
+  for (auto& controller : controllers_) {
+    if (controller->cluster != &cluster || !controller->lock) continue;
+    const Object& now = cluster.object;
+    if (!selected)
+      step(*controller, ClusterLock::Gone{now.candidate.name});
+    else if (now.exists)
+      step(*controller, ClusterLock::Seen{now.candidate, now.status, false});
   }
 }
 
@@ -253,7 +275,7 @@ void ChainWorld::start(Cluster& cluster, Controller& controller) {
                            .store = {.min_write_interval = happens(50) ? 1s : 0s}},
       *controller.random);
   step(controller, ClusterLock::Start{});
-  if (cluster.object.exists)
+  if (cluster.object.exists && cluster.is_selected)
     step(controller, ClusterLock::Seen{cluster.object.candidate, cluster.object.status, false});
 }
 

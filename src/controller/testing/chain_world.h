@@ -10,6 +10,8 @@
 // clusters have heard of them and no controller has just begun: nothing could protect those that do
 // not know what is gone. API servers fail where all applications are tenure's: client-go counts
 // from when it reads the answer, and may read it when the server is back.
+// Now and then a cluster's namespace is not selected any more for a while: its controllers act as
+// if the object were gone, which it is not.
 //
 //   ChainWorld world(seed);
 //   world.run();
@@ -81,6 +83,7 @@ class ChainWorld {
 
   // API servers
   void changed(Cluster& cluster, bool created);
+  void select(Cluster& cluster, bool selected);
   void patch_spec(Cluster& cluster, const Application& app, const std::string& identity, Work done);
 
   // controllers

@@ -20,6 +20,7 @@ struct ChainWorld::Cluster {
   Object object;
   int versions = 0;
   bool api_is_down = false;
+  bool is_selected = true;
 };
 
 struct ChainWorld::Controller {

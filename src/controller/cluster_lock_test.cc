@@ -1,0 +1,182 @@
+// What becomes of a lock whose object leaves, with a store that answers at once and an API server
+// that takes its time.
+#include "controller/cluster_lock.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+
+namespace tenure::controller {
+namespace {
+
+using namespace std::chrono_literals;
+
+class LeavingObject : public ::testing::Test {
+ protected:
+  LeavingObject() { step(ClusterLock::Start{}); }
+
+  void step(ClusterLock::Event event) {
+    std::deque<ClusterLock::Event> events = {std::move(event)};
+    while (!events.empty()) {
+      std::vector<ClusterLock::Action> actions;
+      lock_.step(now_, std::move(events.front()), actions);
+      events.pop_front();
+      for (const ClusterLock::Action& action : actions) perform(action, events);
+    }
+  }
+  void perform(const ClusterLock::Action& action, std::deque<ClusterLock::Event>& events) {
+    using Kind = ClusterLock::Action::Kind;
+    if (action.kind == Kind::write_status) status_is_on_its_way_ = true;
+    if (action.kind == Kind::read) {
+      ReadResult result;
+      result.outcome = ReadOutcome::ok;
+      result.observation = held_;
+      events.emplace_back(event::ReadDone{action.op, std::move(result)});
+    }
+    if (action.kind == Kind::write) {
+      WriteResult result;
+      result.outcome = WriteOutcome::conflict;
+      if (lock_.expected() == held_.version) {
+        held_ = {Observation::Kind::record, std::to_string(++versions_), lock_.outgoing(), {}};
+        result.outcome = WriteOutcome::applied;
+        result.version = held_.version;
+      }
+      events.emplace_back(event::WriteDone{action.op, std::move(result)});
+    }
+  }
+  /// Lets time pass, in small steps.
+  void wait(Duration duration) {
+    for (const Instant end = now_.mono + duration; now_.mono < end;) {
+      now_.mono = now_.mono + 100ms;
+      now_.wall = now_.wall + 100ms;
+      step(ClusterLock::Tick{});
+    }
+  }
+  void answer_status(bool ok = true) {
+    ASSERT_TRUE(std::exchange(status_is_on_its_way_, false));
+    if (ok) status_ = lock_.status_of("object");
+    step(ClusterLock::StatusWritten{"object", ok, std::to_string(++versions_), 500ms});
+  }
+  void heartbeat(bool created = false) {
+    ++candidate_.generation;
+    candidate_.name = "object";
+    candidate_.identity = "pod";
+    candidate_.renew_time = std::to_string(candidate_.generation);
+    step(ClusterLock::Seen{candidate_, status_, created});
+  }
+  /// The candidate leads, and has been acknowledged just now.
+  void lead() {
+    heartbeat(true);
+    wait(5s);
+    while (status_is_on_its_way_) answer_status();
+    ASSERT_EQ(held_.record.holder_identity, "pod");
+    ASSERT_TRUE(status_.is_leader);
+  }
+  /// How long from now until the lock is given back.
+  Duration until_given_back() {
+    const Instant begin = now_.mono;
+    while (!held_.record.holder_identity.empty() && now_.mono < begin + 60s) wait(100ms);
+    return now_.mono - begin;
+  }
+
+  Now now_{Instant::from_ns(1), WallTime::from_ns(1'800'000'000'000'000'000)};
+  SplitMix random_{7};
+  ClusterLock lock_{{.cluster = "east"}, random_};
+  Observation held_;
+  int versions_ = 0;
+  Candidate candidate_;
+  LeaseStatus status_;
+  bool status_is_on_its_way_ = false;
+  const Duration stops_within_ = mcl::chain_of({}).stops_within;
+};
+
+TEST_F(LeavingObject, TheLockIsGivenBackWhenTheCandidateHasStopped) {
+  lead();
+  wait(1s);
+  step(ClusterLock::Gone{"object"});
+  const Duration held = until_given_back();
+  EXPECT_GE(held + 1s, stops_within_);
+  EXPECT_LT(held, stops_within_);
+  EXPECT_TRUE(lock_.is_idle());
+}
+
+TEST_F(LeavingObject, WhatWasOnItsWayCountsFromItsAnswer) {
+  lead();
+  wait(5s);
+  heartbeat();
+  ASSERT_TRUE(status_is_on_its_way_);
+  step(ClusterLock::Gone{"object"});
+  wait(1s);
+  answer_status();
+  EXPECT_FALSE(status_is_on_its_way_) << "it is not answered any more";
+  EXPECT_GE(until_given_back(), stops_within_);
+  EXPECT_TRUE(lock_.is_idle());
+}
+
+TEST_F(LeavingObject, OneThatIsBackSoonGoesOn) {
+  lead();
+  wait(2s);
+  heartbeat();
+  ASSERT_TRUE(status_is_on_its_way_);
+  step(ClusterLock::Gone{"object"});
+  step(ClusterLock::Seen{candidate_, status_, false});
+  answer_status(false);
+  EXPECT_EQ(held_.record.holder_identity, "pod");
+  wait(1s);
+  heartbeat();
+  ASSERT_TRUE(status_is_on_its_way_);
+  while (status_is_on_its_way_) answer_status();
+  EXPECT_EQ(status_.observed_generation, candidate_.generation);
+  EXPECT_EQ(held_.record.leader_transitions, 1);
+}
+
+// The same generation is answered twice: that nobody leads, and then that its candidate does.
+TEST_F(LeavingObject, AnAcquisitionIsAcknowledgedThoughTheApiServerWasAwayMeanwhile) {
+  held_ = {Observation::Kind::record, "1", {}, {}};
+  held_.record.holder_identity = "somebody";
+  held_.record.cluster = "west";
+  held_.record.lease_duration_seconds = 15;
+  held_.record.renew_time = now_.wall;
+  held_.record.leader_transitions = 3;
+  heartbeat(true);
+  wait(3s);
+  while (status_is_on_its_way_) answer_status();
+  held_.record.holder_identity.clear();
+  held_.version = "2";
+  versions_ = 2;
+  while (!status_is_on_its_way_) wait(100ms);
+  answer_status();
+  ASSERT_EQ(status_.observed_generation, candidate_.generation);
+  while (held_.record.holder_identity.empty()) wait(100ms);
+  for (const Instant end = now_.mono + 6s; now_.mono < end;) {
+    if (status_is_on_its_way_) answer_status(false);
+    wait(100ms);
+  }
+  while (status_.holder.empty()) {
+    ASSERT_LT(now_.mono, Instant::from_ns(1) + 60s) << "nobody tells the candidate";
+    if (status_is_on_its_way_) answer_status();
+    wait(100ms);
+  }
+  EXPECT_EQ(status_.epoch, 4);
+  EXPECT_TRUE(status_.is_leader);
+  EXPECT_EQ(held_.record.leader_transitions, 4);
+}
+
+TEST_F(LeavingObject, NobodyContendsForOneThatIsGone) {
+  held_ = {Observation::Kind::record, "other", {}, {}};
+  held_.record.holder_identity = "somebody";
+  held_.record.cluster = "west";
+  held_.record.lease_duration_seconds = 15;
+  held_.record.renew_time = now_.wall;
+  held_.record.leader_transitions = 3;
+  heartbeat(true);
+  wait(3s);
+  while (status_is_on_its_way_) answer_status();
+  step(ClusterLock::Gone{"object"});
+  EXPECT_TRUE(lock_.is_idle());
+  wait(30s);
+  EXPECT_EQ(held_.record.holder_identity, "somebody") << "there is no candidate here";
+}
+
+}  // namespace
+}  // namespace tenure::controller
