@@ -6,7 +6,7 @@ include(CMakePackageConfigHelpers)
 file(GLOB TENURE_PUBLIC_HEADERS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/tenure/*.h)
 add_library(tenure STATIC)
 add_library(tenure::tenure ALIAS tenure)
-foreach(layer base core runtime net auth kube store elect)
+foreach(layer base core runtime net auth kube mcl store elect)
   target_sources(tenure PRIVATE $<TARGET_OBJECTS:tenure_${layer}>)
 endforeach()
 target_sources(tenure PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include

@@ -43,7 +43,7 @@ Duration Elector::poll_interval(bool changed, Duration since_last_look) {
   if (options_.store.watch)
     return std::max(p, options_.timing.lease_duration / 2);  // only against missed news
   // The holder of a controller renews when its candidate moves, which nobody can foresee.
-  if (options_.renew_on_request) return random_.between(p, p * 11 / 10);
+  if (options_.renew_on_request) return random_.between(p * 19 / 20, p * 21 / 20);
   if (changed) return std::max(p * 11 / 10 - since_last_look, p / 6);
   if (now_.mono < seen_at_ + p * 7 / 5) return p / 6;
   return random_.between(p / 2, p);
@@ -94,7 +94,7 @@ Instant Elector::clear_of_other_writes() const {
 Duration Elector::take_over_spread() const {
   const Duration interval = options_.store.min_write_interval;
   const bool is_given_back = seen_.kind == Observation::Kind::record && seen_.record.is_free();
-  return is_given_back ? interval / 10 : interval;
+  return is_given_back ? interval / 20 : interval;
 }
 
 void Elector::pursue_contending() {

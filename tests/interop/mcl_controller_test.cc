@@ -1,101 +1,12 @@
-// `tenure controller` in two clusters with one bucket, and what stands on both sides of it: Go
-// programs with client-go's elector over the published protocol of MultiClusterLeases, and a
-// stand-in for the Go controller of another cluster.
+// `tenure controller` in two clusters with one bucket, Go programs with client-go's elector over
+// the published protocol of MultiClusterLeases, and a stand-in for the Go controller of another
+// cluster.
 #include <csignal>
-#include <fstream>
-#include <memory>
 
-#include "base/duration.h"
-#include "integration/k8s_test.h"
-#include "servers/control_plane.h"
-#include "servers/gcs_server.h"
+#include "interop/multi_cluster.h"
 
 namespace tenure::test {
 namespace {
-
-constexpr const char* kStarted = R"({"event":"started"})";
-constexpr const char* kStopped = R"({"event":"stopped"})";
-const Words kTiming = {"--lease-duration=8s", "--renew-deadline=5s", "--retry-period=1s"};
-
-class MultiCluster : public K8sTest {
- protected:
-  void SetUp() override {
-    const auto shared = shared_cluster();
-    ASSERT_TRUE(shared) << shared.error().to_string();
-    use(*shared);
-    auto plane = ControlPlane::start({});
-    ASSERT_TRUE(plane) << plane.error().to_string();
-    west_plane_ = std::move(*plane);
-    west_ = west_plane_->cluster();
-    EXPECT_EQ(west_.kubectl({"create", "namespace", namespace_}).code, 0);
-    for (const Cluster* cluster : {&admin_, &west_})
-      EXPECT_EQ(cluster->kubectl({"apply", "--server-side", "--force-conflicts", "-f", CRD}).code,
-                0);
-    auto store = GcsServer::start();
-    ASSERT_TRUE(store) << store.error().to_string();
-    store_ = std::move(*store);
-  }
-
-  [[nodiscard]] const Cluster& east() const { return admin_; }
-
-  [[nodiscard]] std::unique_ptr<Program> controller(const Cluster& cluster, const std::string& name,
-                                                    const Words& more = {}) const {
-    Words words = {"controller",
-                   std::string("--gcs-bucket=") + GcsServer::kBucket,
-                   "--cluster=" + name,
-                   "--kubeconfig=" + cluster.kubeconfig,
-                   "--health-addr=127.0.0.1:0",
-                   "--metrics-addr=127.0.0.1:0",
-                   "--log=json"};
-    words.insert(words.end(), more.begin(), more.end());
-    Program::Setup setup;
-    setup.environment = {"STORAGE_EMULATOR_HOST=" + store_->url()};
-    return std::make_unique<Program>(words, setup);
-  }
-  /// Gives the lock back when it is asked to end.
-  [[nodiscard]] std::unique_ptr<Program> go(const Cluster& cluster,
-                                            const std::string& identity) const {
-    Words words = {"--kubeconfig=" + cluster.kubeconfig, "--namespace=" + namespace_,
-                   "--lease=lock", "--id=" + identity, "--release-on-cancel"};
-    words.insert(words.end(), kTiming.begin(), kTiming.end());
-    return std::make_unique<Program>(words,
-                                     Program::Setup{.path = east().programs + "/mcl_client"});
-  }
-
-  [[nodiscard]] Json object(const Cluster& cluster) const {
-    const auto got = cluster.kubectl({"get", "mcl", "lock", "-n", namespace_, "-o", "json"});
-    return got.code == 0 ? Json::parse(got.output) : Json::object();
-  }
-  [[nodiscard]] Json status(const Cluster& cluster) const {
-    return object(cluster).value("status", Json::object());
-  }
-  [[nodiscard]] Json record() const {
-    const auto text = store_->get("leases/" + namespace_ + "/lock");
-    return text ? Json::parse(*text) : Json::object();
-  }
-  /// Three heartbeats more are acknowledged.
-  [[nodiscard]] ::testing::AssertionResult is_acknowledged(const Cluster& cluster) const {
-    const auto answered = [&] {
-      return status(cluster).value("observedGeneration", std::int64_t{0});
-    };
-    const std::int64_t before = answered();
-    const auto is_so = [&] { return answered() >= before + 3; };
-    if (eventually(is_so) || eventually(is_so)) return ::testing::AssertionSuccess();
-    return ::testing::AssertionFailure() << object(cluster) << " with record " << record();
-  }
-  [[nodiscard]] ::testing::AssertionResult names(const Cluster& cluster,
-                                                 const std::string& holder) const {
-    const auto is_so = [&] {
-      return status(cluster).value("globalHolderIdentity", std::string()) == holder;
-    };
-    if (eventually(is_so) || eventually(is_so)) return ::testing::AssertionSuccess();
-    return ::testing::AssertionFailure() << object(cluster) << " with record " << record();
-  }
-
-  std::unique_ptr<ControlPlane> west_plane_;
-  Cluster west_;
-  std::unique_ptr<GcsServer> store_;
-};
 
 TEST_F(MultiCluster, GoCandidatesOfTwoClustersTakeTurns) {
   const auto in_east = controller(east(), "east");
