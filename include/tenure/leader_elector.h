@@ -65,7 +65,8 @@ struct LeaderElectorConfig {
   std::string lock_url{};   ///< where the lock lives; "" is the default SQLite file of this user
   std::string lock_name{};  ///< required with lock_url
   std::shared_ptr<ResourceLock> lock{};  ///< instead of lock_url and lock_name
-  std::string identity{};  ///< unique among all candidates; "" draws one from host name and chance
+  std::string identity{};  ///< unique among all candidates; "" draws one from host name and chance.
+                           ///< In a MultiClusterLease it gets a random part, anew for each tenure
   std::string cluster{};   ///< where this candidate runs, for people; may be empty
   Settings settings{};     ///< durations in the lock URL win over these
   bool contend_again = true;  ///< false: run() returns after the first tenure

@@ -102,8 +102,8 @@ class Declared {
   }
   Declared& store(StoreFlags& store) {
     return text("--lock", store.url, "URL",
-                "Where the lock lives: sqlite:///var/lib/app/locks.db, k8s://namespace or "
-                "gs://bucket/prefix; without it, a file in your state folder");
+                "Where the lock lives: sqlite:///var/lib/app/locks.db, k8s://namespace, "
+                "mcl://namespace or gs://bucket/prefix; without it, a file in your state folder");
   }
   Declared& settings(StoreFlags& store) {
     SettingsOverrides& s = store.settings;
