@@ -91,7 +91,7 @@ void LeaseDriver::request(const Action& action) {
                     written.retry_after = failure.retry_after.value_or(kDefaultRetryAfter);
                     say(explain(failure));
                   }
-                  handle(std::move(written));
+                  handle(written);
                 }));
 }
 

@@ -20,8 +20,7 @@ const CandidateRules& usual_rules() {
 }
 
 /// An application, and an API server with one object.
-class Stage : public ::testing::Test {
- protected:
+struct Stage : public ::testing::Test {
   explicit Stage(bool contend_again = true)
       : lock({.identity = "app", .rules = usual_rules(), .contend_again = contend_again}, random) {}
 
@@ -122,8 +121,7 @@ class Stage : public ::testing::Test {
   std::vector<Action> seen;
 };
 
-class OnceStage : public Stage {
- protected:
+struct OnceStage : public Stage {
   OnceStage() : Stage(false) {}
 };
 

@@ -64,13 +64,13 @@ class K8sStatus : public K8sTest {
   static void SetUpTestSuite() {
     auto plane = ControlPlane::start({});
     ASSERT_TRUE(plane) << plane.error().to_string();
-    east_plane_ = std::move(*plane);
-    install_kind(east_plane_->cluster());
+    east_plane = std::move(*plane);
+    install_kind(east_plane->cluster());
   }
-  static void TearDownTestSuite() { east_plane_.reset(); }
+  static void TearDownTestSuite() { east_plane.reset(); }
   void SetUp() override {
-    ASSERT_TRUE(east_plane_);
-    use(east_plane_->cluster());
+    ASSERT_TRUE(east_plane);
+    use(east_plane->cluster());
   }
   static void install_kind(const Cluster& cluster) {
     const auto installed =
@@ -134,7 +134,7 @@ class K8sStatus : public K8sTest {
   }
   [[nodiscard]] std::string full(const std::string& name) const { return namespace_ + "/" + name; }
 
-  static inline std::unique_ptr<ControlPlane> east_plane_;
+  static inline std::unique_ptr<ControlPlane> east_plane;
   std::unique_ptr<ControlPlane> west_plane_;
   Cluster west_;
 };
