@@ -6,10 +6,10 @@
 #include <map>
 #include <utility>
 
-#include "cli/lease_list.h"
 #include "cli/lease_state.h"
 #include "cli/session.h"
 #include "elect/defaults.h"
+#include "store/lease_list.h"
 
 namespace tenure::cli {
 namespace {

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "store/lease_list.h"
+
 namespace tenure::controller {
 namespace {
 
@@ -41,7 +43,7 @@ Controller::Controller(Parts parts, Options options)
     : parts_(parts),
       options_(std::move(options)),
       alive_(std::make_shared<char>()),
-      watch_(parts_.loop, parts_.client, std::string(mcl::kLeasesPath) + "/multiclusterleases",
+      watch_(parts_.loop, parts_.client, leases_path({}),
              {.changed = [this](const kube::Object& object) { on_changed(object, is_synced()); },
               .deleted = [this](const std::string& key) { on_deleted(key); },
               .synced = [this] { on_synced(); },

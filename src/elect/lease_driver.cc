@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "store/lease_list.h"
+
 namespace tenure {
 namespace {
 
@@ -43,8 +45,7 @@ LeaseDriver::LeaseDriver(Parts parts, std::unique_ptr<kube::Client> client, std:
       client_(std::move(client)) {}
 
 std::string LeaseDriver::path() const {
-  return fmt::format("{}/namespaces/{}/multiclusterleases", mcl::kLeasesPath,
-                     percent_encoded(client_->config().namespace_name));
+  return leases_path(client_->config().namespace_name);
 }
 
 void LeaseDriver::start() {

@@ -2,21 +2,17 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <optional>
 #include <utility>
 #include <vector>
 
-#include "core/bounded_json.h"
 #include "kube/names.h"
 #include "kube/object_watch.h"
 #include "mcl/lease_object.h"
+#include "store/lease_list.h"
 
 namespace tenure {
 namespace {
 
-constexpr int kPageSize = 100;
-constexpr std::size_t kMaxPage = 4 * 1024 * 1024;
 constexpr const char* kOnlyControllersWrite =
     "the lock of a MultiClusterLease is held by the controller of its cluster; end the candidate, "
     "and it passes on";
@@ -61,17 +57,12 @@ class Objects final : public Store {
   void read(const std::string& lock, Instant deadline, ReadCallback done) override;
   void write(const std::string& /*lock*/, const WriteRequest& /*request*/, Instant /*deadline*/,
              WriteCallback done) override;
-  void list(Instant deadline, ListCallback done) override { list_page({}, {}, deadline, done); }
+  void list(Instant deadline, ListCallback done) override;
   std::unique_ptr<Subscription> watch(const std::string& lock,
                                       std::function<void()> changed) override;
 
  private:
-  [[nodiscard]] std::string path() const {
-    return fmt::format("{}/namespaces/{}/multiclusterleases", mcl::kLeasesPath,
-                       percent_encoded(client_->config().namespace_name));
-  }
-  void list_page(std::vector<ListedLock> before, const std::string& next, Instant deadline,
-                 ListCallback done);
+  [[nodiscard]] std::string path() const { return leases_path(client_->config().namespace_name); }
 
   Loop& loop_;
   const std::string url_;
@@ -113,32 +104,15 @@ void Objects::write(const std::string& /*lock*/, const WriteRequest& /*request*/
   });
 }
 
-void Objects::list_page(std::vector<ListedLock> before, const std::string& next, Instant deadline,
-                        ListCallback done) {
-  std::string query = fmt::format("?limit={}", kPageSize);
-  if (!next.empty()) query += "&continue=" + percent_encoded(next);
-  client_->send(
-      {.path = path() + query, .deadline = deadline, .max_response_bytes = kMaxPage},
-      [this, deadline, locks = std::move(before),
-       done = std::move(done)](const Result<HttpResponse>& answer) mutable {
-        if (!answer) return done(tl::unexpected(answer.error()));
-        const auto page = answer->status == 200 ? parse_bounded(answer->body) : std::nullopt;
-        if (!page || !page->is_object() || !page->value("items", Json()).is_array()) {
-          const kube::ApiFailure failed = kube::parse_failure(*answer);
-          const bool refused = failed.code == 401 || failed.code == 403;
-          return done(failure(refused ? ErrorCode::permission_denied : ErrorCode::unavailable,
-                              tenure::describe(failed)));
-        }
-        for (const Json& item : page->at("items"))
-          if (const auto object = mcl::decode_lease_object(print(item)))
-            locks.push_back({object->candidate.name, observation_of(*object)});
-        const Json more = page->value("/metadata/continue"_json_pointer, Json());
-        if (more.is_string() && !more.get<std::string>().empty())
-          return list_page(std::move(locks), more.get<std::string>(), deadline, std::move(done));
-        std::sort(locks.begin(), locks.end(),
-                  [](const auto& a, const auto& b) { return a.name < b.name; });
-        done(std::move(locks));
-      });
+void Objects::list(Instant deadline, ListCallback done) {
+  list_leases(*client_, client_->config().namespace_name, deadline,
+              [done = std::move(done)](const Result<std::vector<mcl::LeaseObject>>& leases) {
+                if (!leases) return done(tl::unexpected(leases.error()));
+                std::vector<ListedLock> locks;
+                for (const mcl::LeaseObject& lease : *leases)
+                  locks.push_back({lease.candidate.name, observation_of(lease)});
+                done(std::move(locks));
+              });
 }
 
 class Watched final : public Store::Subscription {

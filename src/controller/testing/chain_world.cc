@@ -239,8 +239,8 @@ void ChainWorld::select(Cluster& cluster, bool selected) {
   }
 }
 
-void ChainWorld::patch_spec(Cluster& cluster, const Application& app, const std::string& identity,
-                            Work done) {
+void ChainWorld::write_spec(Cluster& cluster, const std::string& identity,
+                            const std::string& renew_time, const CandidateTiming& timing) {
   Object& object = cluster.object;
   const bool created = !object.exists;
   if (created) {
@@ -249,10 +249,15 @@ void ChainWorld::patch_spec(Cluster& cluster, const Application& app, const std:
   }
   object.exists = true;
   object.candidate.identity = identity;
-  object.candidate.renew_time = app.identity + "/" + std::to_string(app.heartbeats);
-  object.candidate.timing = timing_;
+  object.candidate.renew_time = renew_time;
+  object.candidate.timing = timing;
   object.candidate.generation += 1;
   changed(cluster, created);
+}
+
+void ChainWorld::patch_spec(Cluster& cluster, const Application& app, const std::string& identity,
+                            Work done) {
+  write_spec(cluster, identity, app.identity + "/" + std::to_string(app.heartbeats), timing_);
   after(latency(), std::move(done));
 }
 

@@ -84,6 +84,8 @@ class ChainWorld {
   // API servers
   void changed(Cluster& cluster, bool created);
   void select(Cluster& cluster, bool selected);
+  void write_spec(Cluster& cluster, const std::string& identity, const std::string& renew_time,
+                  const mcl::CandidateTiming& timing);
   void patch_spec(Cluster& cluster, const Application& app, const std::string& identity, Work done);
 
   // controllers

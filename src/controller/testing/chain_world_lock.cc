@@ -95,26 +95,16 @@ void ChainWorld::patch(Application& app, const tenure::Action& action) {
   const bool answer_is_lost = happens(lost_percent_);
   after(latency(), [this, &app, candidacy, written] {
     Cluster& cluster = *app.cluster;
-    Object& object = cluster.object;
+    const Object& object = cluster.object;
     if (cluster.api_is_down) return;
     written->outcome = WriteOutcome::conflict;
     const bool fits =
         object.exists ? candidacy.version == object.candidate.version : candidacy.version.empty();
     say(app.identity + (fits ? " writes \"" : " is refused \"") + candidacy.identity + "\"");
     if (!fits) return;
-    const bool created = !object.exists;
-    if (created) {
-      object.status = {};
-      ++object.lives;
-    }
-    object.exists = true;
-    object.candidate.identity = candidacy.identity;
-    object.candidate.renew_time = candidacy.renew_time;
-    object.candidate.timing = candidacy.timing;
-    object.candidate.generation += 1;
+    write_spec(cluster, candidacy.identity, candidacy.renew_time, candidacy.timing);
     written->outcome = WriteOutcome::applied;
     written->generation = object.candidate.generation;
-    changed(cluster, created);
   });
   after(latency() + 300ms, [this, &app, written, answer_is_lost, life = app.life] {
     if (app.life != life || !app.lock || answer_is_lost) return;

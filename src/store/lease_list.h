@@ -15,7 +15,10 @@
 #include "mcl/lease_object.h"
 #include "tenure/result.h"
 
-namespace tenure::cli {
+namespace tenure {
+
+/// Where the API server keeps those of a namespace, or with "" all.
+std::string leases_path(const std::string& name_space);
 
 using LeasesCallback = std::function<void(Result<std::vector<mcl::LeaseObject>>)>;
 
@@ -25,4 +28,4 @@ using LeasesCallback = std::function<void(Result<std::vector<mcl::LeaseObject>>)
 void list_leases(kube::Client& client, const std::string& name_space, Instant deadline,
                  LeasesCallback done);
 
-}  // namespace tenure::cli
+}  // namespace tenure

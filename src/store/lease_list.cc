@@ -1,4 +1,4 @@
-#include "cli/lease_list.h"
+#include "store/lease_list.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 
 #include "core/bounded_json.h"
 
-namespace tenure::cli {
+namespace tenure {
 namespace {
 
 using mcl::LeaseObject;
@@ -77,16 +77,20 @@ void list_page(const std::shared_ptr<Listing>& listing, const std::string& next)
 
 }  // namespace
 
-void list_leases(kube::Client& client, const std::string& name_space, Instant deadline,
-                 LeasesCallback done) {
+std::string leases_path(const std::string& name_space) {
   std::string path = mcl::kLeasesPath;
   if (!name_space.empty()) path += "/namespaces/" + percent_encoded(name_space);
+  return path + "/multiclusterleases";
+}
+
+void list_leases(kube::Client& client, const std::string& name_space, Instant deadline,
+                 LeasesCallback done) {
   list_page(std::make_shared<Listing>(Listing{.client = client,
-                                              .path = path + "/multiclusterleases",
+                                              .path = leases_path(name_space),
                                               .in_all_namespaces = name_space.empty(),
                                               .deadline = deadline,
                                               .done = std::move(done)}),
             {});
 }
 
-}  // namespace tenure::cli
+}  // namespace tenure
