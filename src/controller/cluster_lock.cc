@@ -314,6 +314,14 @@ void ClusterLock::renew_for_heartbeat() {
   if (!is_answered) tell(event::Renew{});
 }
 
+// A holder elsewhere whose lease has run out is named no more, though nobody may take the lock
+// before its grace is over: a Go client asks for the lock when nobody is named, or a lease after
+// the last renewal that it has heard of, whatever is sooner.
+Instant ClusterLock::holder_is_silent_at() const {
+  const bool looks_on = elector_->view().role == Role::contending && failures_ == 0;
+  return looks_on ? elector_->lease_ends() : Instant::never();
+}
+
 LeaseStatus ClusterLock::wanted(const Member& member) const {
   const LeaseView& view = elector_->view();
   const LeaderElectionRecord& record = elector_->observation().record;
@@ -325,8 +333,8 @@ LeaseStatus ClusterLock::wanted(const Member& member) const {
   const bool is_holder = !view.holder.empty() && view.holder == member.candidate.identity;
   if (is_holder && !(status.is_leader && is_fresh())) return status;
   if (!view.observed) return status;  // a store that cannot be asked unnames nobody
-  const bool held = !view.holder.empty();
-  status.holder = view.holder;
+  const bool held = !view.holder.empty() && now_.mono < holder_is_silent_at();
+  status.holder = held ? view.holder : std::string();
   status.epoch = elector_->highest_epoch();
   status.lease_duration_seconds = held ? record.lease_duration_seconds : 0;
   if (!is_holder) {
@@ -351,13 +359,15 @@ void ClusterLock::describe(const Member& member, LeaseStatus& status) const {
   const Observation& seen = elector_->observation();
   const bool usable =
       seen.kind == Observation::Kind::absent || seen.kind == Observation::Kind::record;
-  const bool held = !view.holder.empty();
+  const bool silent = now_.mono >= holder_is_silent_at();
+  const bool held = !view.holder.empty() && !silent;
   const bool healthy = failures_ < kFailuresThatCount;
   say(status.backend_healthy, healthy, healthy ? "the store answers" : trouble_);
   say(status.lock_acquired, held,
       !usable ? "the record in the store cannot be used: " + seen.problem
-      : held  ? "held by " + view.holder
-              : "nobody holds the lock");
+      : held   ? "held by " + view.holder
+      : silent ? "the lease of " + view.holder + " has run out"
+               : "nobody holds the lock");
   const bool alive = lives(member);
   say(status.candidate_live, alive,
       alive                               ? "its heartbeat moves"
@@ -397,6 +407,7 @@ void ClusterLock::plan_wake_up() {
     if (when > now_.mono) wake_at_ = std::min(wake_at_, when);
   };
   wake_by(set_aside_until_);
+  wake_by(holder_is_silent_at());
   if (elector_->view().role == Role::stopping) wake_by(work_ends_);
   for (const auto& [_, member] : members_) {
     wake_by(dies_at(member));

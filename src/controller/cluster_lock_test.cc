@@ -29,8 +29,8 @@ class LeavingObject : public ::testing::Test {
     if (action.kind == Kind::write_status) status_is_on_its_way_ = true;
     if (action.kind == Kind::read) {
       ReadResult result;
-      result.outcome = ReadOutcome::ok;
-      result.observation = held_;
+      result.outcome = store_answers_ ? ReadOutcome::ok : ReadOutcome::unknown;
+      if (store_answers_) result.observation = held_;
       events.emplace_back(event::ReadDone{action.op, std::move(result)});
     }
     if (action.kind == Kind::write) {
@@ -72,6 +72,26 @@ class LeavingObject : public ::testing::Test {
     ASSERT_EQ(held_.record.holder_identity, "pod");
     ASSERT_TRUE(status_.is_leader);
   }
+  /// Somebody in another cluster has the lock, with epoch 3, and the candidate knows.
+  void wait_for_somebody() {
+    held_.kind = Observation::Kind::record;
+    held_.version = "other";
+    held_.record.holder_identity = "somebody";
+    held_.record.cluster = "west";
+    held_.record.lease_duration_seconds = 15;
+    held_.record.renew_time = now_.wall;
+    held_.record.leader_transitions = 3;
+    heartbeat(true);
+    wait(3s);
+    while (status_is_on_its_way_) answer_status();
+  }
+  /// Answers statuses at once, for so long.
+  void live(Duration duration) {
+    for (const Instant end = now_.mono + duration; now_.mono < end;) {
+      wait(100ms);
+      while (status_is_on_its_way_) answer_status();
+    }
+  }
   /// How long from now until the lock is given back.
   Duration until_given_back() {
     const Instant begin = now_.mono;
@@ -83,6 +103,7 @@ class LeavingObject : public ::testing::Test {
   SplitMix random_{7};
   ClusterLock lock_{{.cluster = "east"}, random_};
   Observation held_;
+  bool store_answers_ = true;
   int versions_ = 0;
   Candidate candidate_;
   LeaseStatus status_;
@@ -132,15 +153,7 @@ TEST_F(LeavingObject, OneThatIsBackSoonGoesOn) {
 
 // The same generation is answered twice: that nobody leads, and then that its candidate does.
 TEST_F(LeavingObject, AnAcquisitionIsAcknowledgedThoughTheApiServerWasAwayMeanwhile) {
-  held_ = {Observation::Kind::record, "1", {}, {}};
-  held_.record.holder_identity = "somebody";
-  held_.record.cluster = "west";
-  held_.record.lease_duration_seconds = 15;
-  held_.record.renew_time = now_.wall;
-  held_.record.leader_transitions = 3;
-  heartbeat(true);
-  wait(3s);
-  while (status_is_on_its_way_) answer_status();
+  wait_for_somebody();
   held_.record.holder_identity.clear();
   held_.version = "2";
   versions_ = 2;
@@ -162,16 +175,44 @@ TEST_F(LeavingObject, AnAcquisitionIsAcknowledgedThoughTheApiServerWasAwayMeanwh
   EXPECT_EQ(held_.record.leader_transitions, 4);
 }
 
+TEST_F(LeavingObject, AHolderIsNamedAsLongAsItsLeaseThoughOthersWaitForItsGrace) {
+  held_.record.write_id = random_.write_id();
+  held_.record.grace = 3s;
+  wait_for_somebody();  // seen three seconds ago
+  live(11s);
+  EXPECT_EQ(status_.holder, "somebody");
+  heartbeat();
+  live(2s);
+  EXPECT_EQ(status_.holder, "");
+  EXPECT_EQ(status_.epoch, 3);
+  EXPECT_EQ(status_.lock_acquired.message, "the lease of somebody has run out");
+  EXPECT_EQ(held_.record.holder_identity, "somebody") << "the grace is not over";
+  live(3s);
+  EXPECT_EQ(held_.record.holder_identity, "pod");
+  EXPECT_EQ(status_.holder, "pod");
+}
+
+// Its renewTime decides, on the calendar (C2).
+TEST_F(LeavingObject, AHolderThatIsNotOursIsNamedUntilItIsFollowed) {
+  wait_for_somebody();
+  held_.record.renew_time = now_.wall + 3600s;
+  held_.version = "later";
+  live(60s);
+  EXPECT_EQ(status_.holder, "somebody");
+}
+
+// Whether it still renews cannot be known.
+TEST_F(LeavingObject, AStoreThatCannotBeAskedUnnamesNobody) {
+  held_.record.write_id = random_.write_id();
+  wait_for_somebody();
+  store_answers_ = false;
+  live(60s);
+  EXPECT_EQ(status_.holder, "somebody");
+  EXPECT_FALSE(status_.backend_healthy.holds);
+}
+
 TEST_F(LeavingObject, NobodyContendsForOneThatIsGone) {
-  held_ = {Observation::Kind::record, "other", {}, {}};
-  held_.record.holder_identity = "somebody";
-  held_.record.cluster = "west";
-  held_.record.lease_duration_seconds = 15;
-  held_.record.renew_time = now_.wall;
-  held_.record.leader_transitions = 3;
-  heartbeat(true);
-  wait(3s);
-  while (status_is_on_its_way_) answer_status();
+  wait_for_somebody();
   step(ClusterLock::Gone{"object"});
   EXPECT_TRUE(lock_.is_idle());
   wait(30s);

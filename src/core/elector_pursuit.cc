@@ -82,6 +82,13 @@ Instant Elector::free_at() const {
   return is_old ? std::max(free_at, seen_at_ + last_held_duration_) : free_at;
 }
 
+Instant Elector::lease_ends() const {
+  const LeaderElectionRecord& record = seen_.record;
+  const bool held = seen_.kind == Observation::Kind::record && !record.is_free();
+  if (!held || !record.write_id.present()) return Instant::never();
+  return seen_at_ + stated_duration(record) - record.grace;
+}
+
 // W4: the earliest instant at which a write keeps its distance from the one that others made last.
 Instant Elector::clear_of_other_writes() const {
   const bool somebody_wrote = seen_.kind == Observation::Kind::record;
@@ -89,12 +96,12 @@ Instant Elector::clear_of_other_writes() const {
   return somebody_wrote ? seen_at_ + left : seen_at_;
 }
 
-// Each sees a release at another moment; when a lease runs out, all have counted to the same
-// instant.
+// Each sees a release at another moment; when a lease runs out, those who looked when a renewal was
+// due have counted to the same instant.
 Duration Elector::take_over_spread() const {
   const Duration interval = options_.store.min_write_interval;
   const bool is_given_back = seen_.kind == Observation::Kind::record && seen_.record.is_free();
-  return is_given_back ? interval / 20 : interval;
+  return is_given_back || options_.renew_on_request ? interval / 20 : interval;
 }
 
 void Elector::pursue_contending() {

@@ -13,8 +13,9 @@ constexpr Duration kPoll = seconds(1);
 /// With ReleaseOnCancel, client-go stops the work only after it has tried to give the lock back,
 /// and the Go lock waits a second for somebody to say so.
 constexpr Duration kRelease = seconds(1);
-/// Renewals closer together than this would be more than a write each four seconds.
-constexpr Duration kFresh = milliseconds(3900);
+/// Long enough that every other heartbeat needs no renewal: a Go client's come three seconds apart,
+/// because it sleeps for its retry period and sees the answer at its second look.
+constexpr Duration kFresh = milliseconds(3200);
 /// How much the rates of clocks may differ, in percent of the time that passes; each link of the
 /// chain is longer by it.
 constexpr int kSpare = 1;

@@ -22,6 +22,17 @@ TEST(Chain, EachLinkIsLongerThanTheOneBefore) {
   }
 }
 
+// A Go client's heartbeats are three seconds apart; not each of them must cost a write.
+TEST(Chain, EveryOtherHeartbeatIsAcknowledgedWithoutARenewal) {
+  EXPECT_GT(chain_of({15s, 10s, 2s}).fresh, 3100ms);
+}
+
+// What a fail-over of a dead controller costs.
+TEST(Chain, OthersWaitForLittleMoreThanTheCandidateNeedsToStop) {
+  const Chain chain = chain_of({15s, 10s, 2s});
+  EXPECT_LT(chain.timing.lease_duration + chain.grace, 17800ms);
+}
+
 TEST(Chain, WhatCannotBeMeantIsReplaced) {
   const Chain usual = chain_of({15s, 10s, 2s});
   EXPECT_EQ(chain_of({15s, 0s, 15s}).timing.renew_deadline, usual.timing.renew_deadline);
