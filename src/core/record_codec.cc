@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/duration.h"
-#include "core/bounded_json.h"
+#include "core/record_json.h"
 
 namespace tenure {
 namespace {
@@ -15,6 +15,8 @@ constexpr std::array kKnownKeys = {
     "holderIdentity", "leaseDurationSeconds", "acquireTime", "renewTime", "leaderTransitions",
     "strategy",       "preferredHolder",      "writeId",     "cluster",   "version",
     "resignEpoch",    "graceMilliseconds"};
+
+constexpr const char* kTooLarge = "it is larger than 64 KiB";
 
 std::string hex(const WriteId& id) {
   std::string text(32, '0');
@@ -100,7 +102,7 @@ Observation unreadable(Version version, std::string problem) {
 
 }  // namespace
 
-std::string encode_record(const LeaderElectionRecord& record) {
+Json json_of_record(const LeaderElectionRecord& record) {
   Json json = {{"holderIdentity", record.holder_identity},
                {"leaseDurationSeconds", record.lease_duration_seconds},
                {"acquireTime", format_rfc3339(record.acquire_time)},
@@ -117,20 +119,26 @@ std::string encode_record(const LeaderElectionRecord& record) {
   if (const auto kept = parse_bounded(record.unknown_json); kept && kept->is_object())
     for (const auto& [key, value] : kept->items())
       if (!json.contains(key)) json[key] = value;
-  return print(json);
+  return json;
+}
+
+std::string encode_record(const LeaderElectionRecord& record) {
+  return print(json_of_record(record));
 }
 
 Observation decode_record(std::string_view bytes, Version version) {
-  if (bytes.size() > kMaxRecordBytes)
-    return unreadable(std::move(version), "it is larger than 64 KiB");
+  if (bytes.size() > kMaxRecordBytes) return unreadable(std::move(version), kTooLarge);
   // The JSON library takes a NUL byte for the end of the text.
   if (bytes.find('\0') != std::string_view::npos)
     return unreadable(std::move(version), "it has a NUL byte");
   std::optional<Json> json = parse_bounded(bytes);
   if (!json) return unreadable(std::move(version), "it is not JSON, or nested too deeply");
   if (!json->is_object()) return unreadable(std::move(version), "it is not a JSON object");
+  return observation_of_json(*std::move(json), std::move(version));
+}
 
-  Fields fields(*json);
+Observation observation_of_json(Json json, Version version) {
+  Fields fields(json);
   LeaderElectionRecord record;
   std::int64_t format = kRecordFormat;
   fields.integer("version", format, 1, INT64_MAX);
@@ -157,7 +165,9 @@ Observation decode_record(std::string_view bytes, Version version) {
   record.grace = std::chrono::milliseconds(grace);
   if (!fields.problem().empty()) return unreadable(std::move(version), fields.problem());
 
-  record.unknown_json = unknown_keys(*std::move(json));
+  record.unknown_json = unknown_keys(std::move(json));
+  if (record.unknown_json.size() > kMaxRecordBytes)
+    return unreadable(std::move(version), kTooLarge);
   return {Observation::Kind::record, std::move(version), std::move(record), {}};
 }
 

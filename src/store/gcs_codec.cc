@@ -8,8 +8,8 @@
 
 #include "base/duration.h"
 #include "base/printable.h"
-#include "core/bounded_json.h"
 #include "core/record_codec.h"
+#include "core/record_json.h"
 #include "store/store_url.h"
 
 namespace tenure::gcs {
@@ -316,7 +316,7 @@ Result<Page> list_result(const HttpResponse& answer, const Place& place) {
 }
 
 std::string encode(const LeaderElectionRecord& record) {
-  const Json flat = parse_bounded(encode_record(record)).value_or(Json::object());
+  const Json flat = json_of_record(record);
   Json object = Json::object();
   for (const auto& [key, value] : flat.items()) {
     const std::string name = key == kRecordEpoch ? kObjectEpoch : key;
@@ -337,7 +337,7 @@ Observation decode(std::string_view bytes, Version version) {
     json->erase(kObjectEpoch);
     (*json)[kRecordEpoch] = epoch;
   }
-  return decode_record(print(*json), std::move(version));
+  return observation_of_json(*std::move(json), std::move(version));
 }
 
 }  // namespace tenure::gcs

@@ -5,8 +5,7 @@
 #include <optional>
 #include <utility>
 
-#include "core/bounded_json.h"
-#include "core/record_codec.h"
+#include "core/record_json.h"
 #include "kube/names.h"
 
 namespace tenure {
@@ -200,7 +199,7 @@ Observation not_json() {
 Observation decode(const Json& lease) {
   Version version = version_in(member(lease, "metadata"));
   if (version.empty()) return unreadable("it is not a Lease: it has no resourceVersion or no uid");
-  return decode_record(print(record_in(lease)), std::move(version));
+  return observation_of_json(record_in(lease), std::move(version));
 }
 
 void annotate(Json& lease, const LeaderElectionRecord& record, const Json& flat) {
@@ -218,7 +217,7 @@ void annotate(Json& lease, const LeaderElectionRecord& record, const Json& flat)
 
 std::string encode_lease(const LeaderElectionRecord& record, const std::string& namespace_name,
                          const std::string& name, const Version& version) {
-  const Json flat = parse_bounded(encode_record(record)).value_or(Json::object());
+  const Json flat = json_of_record(record);
   Json lease = {{"apiVersion", kApiVersion},
                 {"kind", "Lease"},
                 {"metadata", {{"name", name}, {"namespace", namespace_name}}}};
