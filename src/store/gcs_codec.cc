@@ -236,7 +236,7 @@ std::optional<ReadResult> read_result(const HttpResponse& answer, const Version&
 
 // A generation is the microsecond of the writing, which nobody promises: believed when it fits the
 // header that is.
-std::optional<WallTime> written_at(const HttpResponse& answer) {
+std::optional<Written> written_at(const HttpResponse& answer) {
   const auto modified = http_date(answer.header("last-modified"));
   if (!modified) return std::nullopt;
   constexpr std::uint64_t kMostThatFits = INT64_MAX / 1000;
@@ -245,7 +245,8 @@ std::optional<WallTime> written_at(const HttpResponse& answer) {
       WallTime::from_ns(static_cast<std::int64_t>(std::min(generation, kMostThatFits)) * 1000);
   const Duration within = exact - *modified;
   const Duration second = std::chrono::seconds(1);
-  return within >= Duration(0) && within < second ? exact : *modified + second;
+  if (within >= Duration(0) && within < second) return Written{exact, exact};
+  return Written{*modified, *modified + second};
 }
 
 ReadResult described_result(const HttpResponse& answer, const Place& place) {

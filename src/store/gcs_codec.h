@@ -64,8 +64,13 @@ HttpRequest list_request(const Place& place, const std::string& page_token);
 /// To read_request with this `known`; nothing for "still the version that is known".
 std::optional<ReadResult> read_result(const HttpResponse& answer, const Version& known,
                                       const Place& place);
-/// When the object was written at the latest, by the server's clock.
-std::optional<WallTime> written_at(const HttpResponse& answer);
+/// When an object was written, by the server's clock.
+struct Written {
+  WallTime earliest;
+  WallTime latest;
+  bool operator==(const Written&) const = default;
+};
+std::optional<Written> written_at(const HttpResponse& answer);
 /// To describe_request.
 ReadResult described_result(const HttpResponse& answer, const Place& place);
 WriteResult write_result(const HttpResponse& answer, const Place& place);

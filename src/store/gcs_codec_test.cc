@@ -402,9 +402,12 @@ TEST(GcsCodec, TheGenerationTellsTheMomentWhereItFitsTheHeader) {
     return written_at(answer);
   };
   const char* const modified = "Sun, 22 Nov 2026 03:36:42 GMT";
-  EXPECT_EQ(written("1795318602519631", modified), *parse_rfc3339("2026-11-22T03:36:42.519631Z"));
+  const WallTime exact = *parse_rfc3339("2026-11-22T03:36:42.519631Z");
+  EXPECT_EQ(written("1795318602519631", modified), (Written{exact, exact}));
+  const WallTime second = *parse_rfc3339("2026-11-22T03:36:42Z");
   for (const char* other : {"1795318603519631", "1795318601519631", "7", "9223372036854775807"})
-    EXPECT_EQ(written(other, modified), *parse_rfc3339("2026-11-22T03:36:43Z")) << other;
+    EXPECT_EQ(written(other, modified), (Written{second, second + std::chrono::seconds(1)}))
+        << other;
   EXPECT_EQ(written("1795318602519631", "yesterday"), std::nullopt);
 }
 

@@ -125,8 +125,10 @@ void GcsObjects::read(const std::string& lock, Instant deadline, ReadCallback do
            result->observation = *before;
          } else if (result->outcome == ReadOutcome::ok) {
            last_seen_.remember(lock, result->observation);
-           if (const auto written = gcs::written_at(*answer))
-             result->age = server_clock_.passed_since(*written, now);
+           if (const auto written = gcs::written_at(*answer)) {
+             server_clock_.learn_of(written->earliest, now);
+             result->age = server_clock_.passed_since(written->latest, now);
+           }
          }
          done(*std::move(result));
        });

@@ -1,9 +1,9 @@
 // ServerClock: what a server's clock says now, found out from the Date headers of its answers.
 //
 // Each answer bounds the difference between that clock and ours: the server wrote its whole second
-// somewhere between sending and receiving. The bounds of several answers together are narrower than
-// a second; they widen with time, for clocks drift. For politeness (W4) only: nothing that must be
-// true may depend on it.
+// somewhere between sending and receiving, and what it tells of had happened by then. The bounds of
+// several answers together are narrower than a second; they widen with time, for clocks drift. For
+// politeness (W4) only: nothing that must be true may depend on it.
 //
 // Thread safety: none.
 #pragma once
@@ -17,6 +17,7 @@ namespace tenure {
 
 class ServerClock {
  public:
+  /// From the Date of an answer.
   void learn(Instant sent, Instant received, WallTime date) {
     const Duration written = date - WallTime::from_ns(0);
     const Duration low = written - (received - Instant::from_ns(0));
@@ -32,6 +33,13 @@ class ServerClock {
     }
     known_ = true;
     learnt_at_ = received;
+  }
+
+  /// From what had happened, by the server's clock, when an answer told of it. Those who look once
+  /// a second see the same part of the server's second again and again; a write comes at any.
+  void learn_of(WallTime happened, Instant received) {
+    const Duration low = (happened - WallTime::from_ns(0)) - (received - Instant::from_ns(0));
+    if (known_ && low < high_) low_ = std::max(low_, low);
   }
 
   /// At least so much time has passed at `now` since the server's clock said `then`; 0: who knows.

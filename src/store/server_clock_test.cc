@@ -39,6 +39,23 @@ TEST(ServerClock, SeveralAnswersAreGoodForLess) {
   EXPECT_GT(passed, 800ms);
 }
 
+// Looks that come a second apart tell the same each time; what was just written tells more.
+TEST(ServerClock, WhatHasJustHappenedIsGoodForAsMuchAsItsAge) {
+  Server server;
+  for (Duration when = 10s; when < 20s; when += 1s) server.answers(when);
+  server.clock.learn_of(Server::said_at(19900ms), Server::at(20s));
+  const Duration passed = server.clock.passed_since(Server::said_at(20s), Server::at(21s));
+  EXPECT_LE(passed, 1s) << "it must never say more than has passed";
+  EXPECT_GE(passed, 900ms);
+}
+
+TEST(ServerClock, WhatHappensLaterThanItCanHaveIsNotBelieved) {
+  Server server;
+  server.answers(10s);
+  server.clock.learn_of(Server::said_at(12s), Server::at(11s));
+  EXPECT_LE(server.clock.passed_since(Server::said_at(11s), Server::at(12s)), 1s);
+}
+
 TEST(ServerClock, AClockThatWasSetIsLearntAnew) {
   Server server;
   for (Duration when = 10s; when < 20s; when += 1130ms) server.answers(when);
