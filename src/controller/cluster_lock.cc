@@ -364,7 +364,7 @@ void ClusterLock::describe(const Member& member, LeaseStatus& status) const {
   const bool healthy = failures_ < kFailuresThatCount;
   say(status.backend_healthy, healthy, healthy ? "the store answers" : trouble_);
   say(status.lock_acquired, held,
-      !usable ? "the record in the store cannot be used: " + seen.problem
+      !usable  ? "the record in the store cannot be used: " + seen.problem
       : held   ? "held by " + view.holder
       : silent ? "the lease of " + view.holder + " has run out"
                : "nobody holds the lock");

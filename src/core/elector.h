@@ -160,8 +160,8 @@ class Elector {
   /// The last observation of the store, for status pages and checkers.
   [[nodiscard]] const Observation& observation() const { return seen_; }
   /// When the lease of the holder that was last observed has run out, on our own clock and without
-  /// the grace beyond it. never() while nobody holds the lock, and for a holder that is not ours: it
-  /// counts differently (C2).
+  /// the grace beyond it. never() while nobody holds the lock, and for a holder that is not ours:
+  /// it counts differently (C2).
   [[nodiscard]] Instant lease_ends() const;
   /// The highest epoch that this elector has seen or written.
   [[nodiscard]] Epoch highest_epoch() const { return highest_epoch_; }
