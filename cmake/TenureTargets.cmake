@@ -1,8 +1,9 @@
 # tenure_layer(NAME DEPENDS ...): declares the static library of one folder under src/.
 # tenure_sources(NAME files...): its sources.
-# tenure_tests(NAME files...): the unit tests beside them.
-# tenure_test(NAME [LIBS ...] [LABELS ...] [TIMEOUT seconds] [FIXTURES name] SOURCES ...): any other test program;
-#   FIXTURES names what CTest sets up before it, see tests/servers/CMakeLists.txt.
+# tenure_tests(NAME [ONE_THREAD] files...): the unit tests beside them.
+# tenure_test(NAME [ONE_THREAD] [LIBS ...] [LABELS ...] [TIMEOUT seconds] [FIXTURES name] SOURCES ...): any other test
+#   program; FIXTURES names what CTest sets up before it, see tests/servers/CMakeLists.txt. ONE_THREAD: there is nothing
+#   in it that the thread sanitizer could find.
 # A *_test.cc in a folder that no call lists is a configure error: a test must not disappear in silence.
 
 set(TENURE_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast
@@ -11,11 +12,39 @@ if(TENURE_TESTS)  # who develops; a newer compiler must not stop somebody who on
   list(APPEND TENURE_WARNINGS -Werror)
 endif()
 
+# A value of JSON becomes another type where the source says so, and nowhere else.
+set(TENURE_DEFINITIONS JSON_USE_IMPLICIT_CONVERSIONS=0)
+
+# With TENURE_PRECOMPILE, the headers of others that most sources include are parsed once. Not where a forgotten
+# include is to be noticed.
+if(TENURE_PRECOMPILE)
+  set(common <algorithm> <chrono> <functional> <map> <memory> <optional> <string> <utility> <variant> <vector>
+             <tl/expected.hpp>)
+  add_library(tenure_precompiled_layer OBJECT ${PROJECT_SOURCE_DIR}/cmake/precompiled.cc)
+  target_compile_options(tenure_precompiled_layer PRIVATE ${TENURE_WARNINGS})
+  target_compile_definitions(tenure_precompiled_layer PRIVATE ${TENURE_DEFINITIONS})
+  target_link_libraries(tenure_precompiled_layer PRIVATE tl::expected fmt::fmt-header-only nlohmann_json::nlohmann_json)
+  target_precompile_headers(tenure_precompiled_layer PRIVATE ${common} <fmt/format.h> <nlohmann/json.hpp>)
+  add_executable(tenure_precompiled_test ${PROJECT_SOURCE_DIR}/cmake/precompiled.cc)
+  target_compile_options(tenure_precompiled_test PRIVATE ${TENURE_WARNINGS})
+  target_link_libraries(tenure_precompiled_test PRIVATE tl::expected fmt::fmt-header-only GTest::gtest GTest::gmock GTest::gtest_main)
+  target_precompile_headers(tenure_precompiled_test PRIVATE ${common} <gmock/gmock.h> <gtest/gtest.h>)
+endif()
+
+function(tenure_precompile target kind)
+  if(TENURE_PRECOMPILE)
+    target_precompile_headers(${target} REUSE_FROM tenure_precompiled_${kind})
+    target_compile_definitions(${target} PRIVATE FMT_HEADER_ONLY=1)  # also where it is not linked
+  endif()
+endfunction()
+
 function(tenure_layer name)
   cmake_parse_arguments(arg "" "" "DEPENDS" ${ARGN})
   add_library(tenure_${name} STATIC)
   target_include_directories(tenure_${name} PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
   target_compile_options(tenure_${name} PRIVATE ${TENURE_WARNINGS})
+  target_compile_definitions(tenure_${name} PRIVATE ${TENURE_DEFINITIONS})
+  tenure_precompile(tenure_${name} layer)
   list(TRANSFORM arg_DEPENDS PREPEND tenure_)
   target_link_libraries(tenure_${name} PUBLIC ${arg_DEPENDS})
 endfunction()
@@ -30,7 +59,7 @@ function(tenure_test name)
   if(NOT TENURE_TESTS)
     return()
   endif()
-  cmake_parse_arguments(arg "" "TIMEOUT;FIXTURES" "LIBS;LABELS;SOURCES" ${ARGN})
+  cmake_parse_arguments(arg "ONE_THREAD" "TIMEOUT;FIXTURES" "LIBS;LABELS;SOURCES" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
@@ -40,8 +69,10 @@ function(tenure_test name)
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_compile_options(${name} PRIVATE ${TENURE_WARNINGS})
+  tenure_precompile(${name} test)
   target_link_libraries(${name} PRIVATE ${arg_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
-  if(NOT TENURE_SERVER_TESTS AND "${arg_LABELS}" MATCHES "integration|interop|servers")
+  if((NOT TENURE_SERVER_TESTS AND "${arg_LABELS}" MATCHES "integration|interop|servers") OR
+     (NOT TENURE_ONE_THREAD_TESTS AND arg_ONE_THREAD))
     set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
     return()
   endif()
@@ -51,7 +82,12 @@ endfunction()
 
 # The unit tests that sit beside the sources of a layer.
 function(tenure_tests name)
-  tenure_test(${name}_test LIBS tenure_${name} LABELS unit SOURCES ${ARGN})
+  cmake_parse_arguments(arg "ONE_THREAD" "" "" ${ARGN})
+  set(threads "")
+  if(arg_ONE_THREAD)
+    set(threads ONE_THREAD)
+  endif()
+  tenure_test(${name}_test ${threads} LIBS tenure_${name} LABELS unit SOURCES ${arg_UNPARSED_ARGUMENTS})
 endfunction()
 
 function(tenure_check_tests_are_listed)

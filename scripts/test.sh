@@ -29,10 +29,9 @@ dev() { build dev && tests dev --label-exclude "mutants|sim|packaging|$on_server
 # By themselves: API servers keep this machine so busy that tests of a few milliseconds would fail beside them.
 servers() { tests dev --label-regex "$on_servers"; }
 sanitized() { build "$1" && tests "$@" --label-exclude "mutants|lint|packaging|$on_servers"; }
-# Not the guardians: processes of one thread, in which there is nothing to find, and which its shadow memory
-# makes so slow to fork and to end that they miss their deadlines. Nor ten thousand bad requests, which are a
-# matter of memory.
-threads() { sanitized tsan --exclude-regex '^guarded_process_test/|Storm'; }
+# Not ten thousand bad requests, which are a matter of memory, nor the long run of the simulator that counts faults:
+# the short ones share its threads, too.
+threads() { sanitized tsan --exclude-regex 'Storm|every_kind_of_fault_strikes'; }
 release() { build release && tests release; }
 mutants() { cmake --build --preset dev --target tests/mutants/all && tests dev --label-regex "mutants|sim"; }
 seeds() { build/release/bin/tenure simulate --seeds "${SEEDS:-100000}"; }

@@ -1,0 +1,2 @@
+// Nothing: a target with precompiled headers needs a source.
+int main() {}
