@@ -48,7 +48,7 @@ bench:  ## the benchmarks of bench/
 	@build/release/bin/bench_handover build/release/bin/tenure
 	@build/release/bin/bench_sidecar build/release/bin/tenure
 
-tidy:  ## clang-tidy over every source
+tidy:  ## clang-tidy over every source that is shipped
 	@scripts/tidy.sh build/dev
 
 format:  ## clang-format over every source, in place
