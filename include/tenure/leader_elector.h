@@ -62,7 +62,10 @@ struct Callbacks {
 };
 
 struct LeaderElectorConfig {
-  std::string lock_url{};   ///< where the lock lives; "" is the default SQLite file of this user
+  /// Where the lock lives: sqlite:///path, k8s://context/namespace, gs://bucket/prefix, or
+  /// mcl://context/namespace for a MultiClusterLease: its controller holds the lock, and this is a
+  /// candidate that signals its wish and waits to be confirmed. "": the SQLite file of this user.
+  std::string lock_url{};
   std::string lock_name{};  ///< required with lock_url
   std::shared_ptr<ResourceLock> lock{};  ///< instead of lock_url and lock_name
   std::string identity{};  ///< unique among all candidates; "" draws one from host name and chance.
