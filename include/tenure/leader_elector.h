@@ -66,7 +66,7 @@ struct LeaderElectorConfig {
   /// mcl://context/namespace for a MultiClusterLease: its controller holds the lock, and this is a
   /// candidate that signals its wish and waits to be confirmed. "": the SQLite file of this user.
   std::string lock_url{};
-  std::string lock_name{};  ///< required with lock_url
+  std::string lock_name{};               ///< required with lock_url
   std::shared_ptr<ResourceLock> lock{};  ///< instead of lock_url and lock_name
   std::string identity{};  ///< unique among all candidates; "" draws one from host name and chance.
                            ///< In a MultiClusterLease it gets a random part, anew for each tenure
