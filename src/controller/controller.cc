@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "kube/object_reader.h"
 #include "store/lease_list.h"
 
 namespace tenure::controller {
@@ -74,7 +75,7 @@ bool Controller::is_synced() const {
 }
 
 void Controller::on_synced() {
-  if (is_synced()) parts_.observer.synced(locks_of_objects_.size());
+  if (is_synced()) parts_.observer.synced(objects_.size());
 }
 
 bool Controller::is_selected(const std::string& object_key) const {
@@ -88,7 +89,7 @@ void Controller::take_up(const std::string& name_space) {
   const std::string prefix = name_space + "/";
   for (auto at = objects.lower_bound(prefix); at != objects.end() && at->first.starts_with(prefix);
        ++at)
-    if (!locks_of_objects_.contains(at->first)) on_changed(at->second, /*created=*/false);
+    if (!objects_.contains(at->first)) on_changed(at->second, /*created=*/false);
 }
 
 // As if its objects were gone: their statuses stay as they are, so their candidates stop by
@@ -96,8 +97,8 @@ void Controller::take_up(const std::string& name_space) {
 void Controller::give_up(const std::string& name_space) {
   std::vector<std::string> keys;
   const std::string prefix = name_space + "/";
-  for (auto at = locks_of_objects_.lower_bound(prefix);
-       at != locks_of_objects_.end() && at->first.starts_with(prefix); ++at)
+  for (auto at = objects_.lower_bound(prefix);
+       at != objects_.end() && at->first.starts_with(prefix); ++at)
     keys.push_back(at->first);
   for (const std::string& key : keys) leave(key);
 }
@@ -111,10 +112,10 @@ void Controller::on_changed(const kube::Object& object, bool created) {
   auto decoded = decode_lease_object(object.json);
   if (!decoded) return;
   const std::string name = decoded->name_space + "/" + decoded->lock;
-  const auto known = locks_of_objects_.find(object.key);
-  const bool is_new = known == locks_of_objects_.end();
-  if (!is_new && known->second != name) leave(object.key);  // it names another lock now
-  locks_of_objects_[object.key] = name;
+  const auto known = objects_.find(object.key);
+  const bool is_new = known == objects_.end();
+  if (!is_new && known->second.lock != name) leave(object.key);  // it names another now
+  objects_[object.key] = {name, std::move(decoded->foreign_conditions)};
   step(lock_at(name), ClusterLock::Seen{.candidate = std::move(decoded->candidate),
                                         .status = std::move(decoded->status),
                                         .created = is_new && created});
@@ -125,9 +126,9 @@ void Controller::on_deleted(const std::string& key) {
 }
 
 void Controller::leave(const std::string& object_key) {
-  const auto known = locks_of_objects_.extract(object_key);
+  const auto known = objects_.extract(object_key);
   if (!known) return;
-  Lock& lock = *locks_.at(known.mapped());
+  Lock& lock = *locks_.at(known.mapped().lock);
   step(lock, ClusterLock::Gone{object_key.substr(object_key.find('/') + 1)});
 }
 
@@ -222,40 +223,43 @@ void Controller::write(Lock& lock, const ClusterLock::Action& action) {
 }
 
 void Controller::write_status(Lock& lock, const std::string& name) {
-  const Candidate& candidate = lock.steps.candidate(name);
-  const kube::Object* object = watch_.find(lock.name_space + "/" + name);
+  const auto object = objects_.find(lock.name_space + "/" + name);
   const std::string path =
       fmt::format("{}/namespaces/{}/multiclusterleases/{}/status?fieldManager=tenure&timeout={}s",
                   mcl::kLeasesPath, percent_encoded(lock.name_space), percent_encoded(name),
                   kStatusTimeout.count());
-  parts_.client.send({.method = "PATCH",
-                      .path = path,
-                      .body = mcl::encode_status_patch(
-                          lock.steps.status_of(name), candidate.version,
-                          {.store = parts_.store.describe(), .key = lock.store_key},
-                          object == nullptr ? std::string_view() : std::string_view(object->json)),
-                      .content_type = "application/merge-patch+json",
-                      .deadline = parts_.loop.now().mono + kStatusPatience},
-                     [this, alive = std::weak_ptr(alive_), lock_name = lock.name,
-                      name](const Result<HttpResponse>& answer) {
-                       if (alive.expired()) return;
-                       const auto found = locks_.find(lock_name);
-                       if (found == locks_.end()) return;
-                       ClusterLock::StatusWritten written;
-                       written.name = name;
-                       written.retry_after = kStatusPause;
-                       if (answer && answer->status == 200) {
-                         const auto now = decode_lease_object(answer->body);
-                         written.ok = now.has_value();
-                         if (now) written.version = now->candidate.version;
-                       } else if (!answer) {
-                         parts_.observer.trouble(answer.error().to_string());
-                       } else if (answer->status != 404 && answer->status != 409) {
-                         parts_.observer.trouble(kube::parse_failure(*answer).message);
-                       }
-                       parts_.observer.status_written(written.ok);
-                       step(*found->second, written);
-                     });
+  parts_.client.send(
+      {.method = "PATCH",
+       .path = path,
+       .body = mcl::encode_status_patch(
+           lock.steps.status_of(name), lock.steps.candidate(name),
+           {.store = parts_.store.describe(), .key = lock.store_key},
+           object == objects_.end() ? std::string() : object->second.foreign_conditions),
+       .content_type = "application/merge-patch+json",
+       .deadline = parts_.loop.now().mono + kStatusPatience},
+      [this, alive = std::weak_ptr(alive_), lock_name = lock.name,
+       name](const Result<HttpResponse>& answer) {
+        if (alive.expired()) return;
+        const auto found = locks_.find(lock_name);
+        if (found != locks_.end()) on_status_written(*found->second, name, answer);
+      });
+}
+
+void Controller::on_status_written(Lock& lock, const std::string& name,
+                                   const Result<HttpResponse>& answer) {
+  ClusterLock::StatusWritten written;
+  written.name = name;
+  written.retry_after = kStatusPause;
+  if (answer && answer->status == 200) {
+    written.version = kube::version_of_object(answer->body).version;
+    written.ok = !written.version.empty();
+  } else if (!answer) {
+    parts_.observer.trouble(answer.error().to_string());
+  } else if (answer->status != 404 && answer->status != 409) {
+    parts_.observer.trouble(kube::parse_failure(*answer).message);
+  }
+  parts_.observer.status_written(written.ok);
+  step(lock, written);
 }
 
 }  // namespace tenure::controller

@@ -72,6 +72,10 @@ class Controller {
 
  private:
   struct Lock;
+  struct Taken {
+    std::string lock;
+    std::string foreign_conditions;  // in its status; what else it says ClusterLock remembers
+  };
 
   void watch_namespaces();
   void on_synced();
@@ -87,14 +91,15 @@ class Controller {
   void read(Lock& lock, const ClusterLock::Action& action);
   void write(Lock& lock, const ClusterLock::Action& action);
   void write_status(Lock& lock, const std::string& name);
+  void on_status_written(Lock& lock, const std::string& name, const Result<HttpResponse>& answer);
   [[nodiscard]] LeaseObject object_of(const Lock& lock, const std::string& name) const;
   void drop_if_idle(Lock& lock);
 
   const Parts parts_;
   const Options options_;
   SystemRandom random_;
-  std::map<std::string, std::unique_ptr<Lock>> locks_;   // by "namespace/name"
-  std::map<std::string, std::string> locks_of_objects_;  // the object's key: the lock's name
+  std::map<std::string, std::unique_ptr<Lock>> locks_;  // by "namespace/name"
+  std::map<std::string, Taken> objects_;                // by the object's key
   const std::shared_ptr<char> alive_;
   std::optional<kube::ObjectWatch> namespaces_;  // none: all are ours
   kube::ObjectWatch watch_;                      // last: it calls the rest

@@ -2,13 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 #include <utility>
+
+#include "kube/object_reader.h"
 
 namespace tenure::kube {
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr int kPageSize = 100;
 /// A page of objects; etcd takes none larger than 1.5 MiB, and most are a few kilobytes.
@@ -18,22 +17,8 @@ constexpr int kGone = 410;
 /// The reflector gives up first.
 constexpr Duration kWatchSlack = std::chrono::minutes(2);
 
-std::string text(const Json& object, const char* key) {
-  if (!object.is_object()) return {};
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 std::string with_query(const std::string& path, const std::string& query) {
   return path + (path.find('?') == std::string::npos ? '?' : '&') + query;
-}
-
-Object object_in(const Json& json) {
-  const Json metadata = json.value("metadata", Json::object());
-  return {.key = text(metadata, "namespace") + "/" + text(metadata, "name"),
-          .version = text(metadata, "resourceVersion"),
-          .uid = text(metadata, "uid"),
-          .json = json.dump(-1, ' ', false, Json::error_handler_t::replace)};
 }
 
 }  // namespace
@@ -104,20 +89,18 @@ void ObjectWatch::on_list(Reflector::Op op, const Result<HttpResponse>& answer) 
     trouble(answer.error().to_string());
     return step(std::move(listed));
   }
-  const Json json = Json::parse(answer->body, nullptr, /*allow_exceptions=*/false);
-  if (answer->status != 200 || !json.is_object()) {
+  auto page = answer->status == 200 ? read_list(answer->body) : std::nullopt;
+  if (!page) {
     const ApiFailure failure = parse_failure(*answer);
     if (failure.code != kGone) trouble(failure.message);
     listed.retry_after = failure.retry_after.value_or(Duration(0));
     return step(std::move(listed));
   }
   trouble({});
-  const Json metadata = json.value("metadata", Json::object());
   listed.ok = true;
-  listed.version = text(metadata, "resourceVersion");
-  listed.more = text(metadata, "continue");
-  for (const Json& item : json.value("items", Json::array()))
-    listed.items.push_back(object_in(item));
+  listed.items = std::move(page->items);
+  listed.version = std::move(page->version);
+  listed.more = std::move(page->more);
   step(std::move(listed));
 }
 
@@ -147,20 +130,16 @@ void ObjectWatch::on_data(Reflector::Op op, std::string_view bytes) {
 
 void ObjectWatch::on_line(Reflector::Op op, std::string_view line) {
   using Kind = Reflector::Watched::Kind;
-  const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-  const std::string type = text(json, "type");
-  const bool usable = json.is_object() && json.contains("object") && json["object"].is_object();
-  if (!usable) return on_watch_end(op, HttpResponse{});
-  const Json& object = json["object"];
-  if (type == "ERROR") {
-    const bool is_gone = object.value("code", Json(0)) == kGone;
-    if (is_gone) return step(Reflector::Watched{.op = op, .kind = Kind::expired});
+  auto event = read_event(line);
+  if (!event || !event->object) return on_watch_end(op, HttpResponse{});
+  if (event->type == "ERROR") {
+    if (event->code == kGone) return step(Reflector::Watched{.op = op, .kind = Kind::expired});
     return on_watch_end(op, HttpResponse{});
   }
-  const Kind kind = type == "DELETED"    ? Kind::deleted
-                    : type == "BOOKMARK" ? Kind::bookmark
-                                         : Kind::changed;
-  step(Reflector::Watched{.op = op, .kind = kind, .object = object_in(object)});
+  const Kind kind = event->type == "DELETED"    ? Kind::deleted
+                    : event->type == "BOOKMARK" ? Kind::bookmark
+                                                : Kind::changed;
+  step(Reflector::Watched{.op = op, .kind = kind, .object = *std::move(event->object)});
 }
 
 void ObjectWatch::on_watch_end(Reflector::Op op, const Result<HttpResponse>& answer) {

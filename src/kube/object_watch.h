@@ -5,6 +5,8 @@
 //                       .deleted = [&](const std::string& key) { ... },
 //                       .synced = [&] { ... }});
 //
+// The text of an object is the server's own, but for metadata.managedFields, which is null.
+//
 // Thread safety: the loop's thread only. Loop and client outlive it. No function of the handler is
 // called from inside the constructor, none after the destructor, and none may destroy the watch.
 #pragma once

@@ -39,7 +39,7 @@ struct Object {
   std::string key{};      ///< "namespace/name"
   std::string version{};  ///< metadata.resourceVersion; compared for equality only
   std::string uid{};
-  std::string json{};  ///< the whole object
+  std::string json{};  ///< the object, without metadata.managedFields
 };
 
 class Reflector {

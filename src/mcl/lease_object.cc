@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "base/duration.h"
 #include "core/bounded_json.h"
@@ -11,24 +12,45 @@ namespace {
 
 using std::chrono::seconds;
 
-const Json& member(const Json& object, const char* key) {
-  static const Json nothing;
+/// What is only read: half as dear as a Json, which keeps the order of keys.
+using Parsed = nlohmann::json;
+
+/// Cheaper than parse_bounded(), which makes the library report each value for it. What is no JSON
+/// may be counted wrongly; the parser finds out.
+bool is_deep(std::string_view bytes) {
+  int depth = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < bytes.size() && depth <= kMaxJsonDepth; ++i) {
+    const char c = bytes[i];
+    if (quoted && c == '\\') {
+      ++i;
+    } else if (c == '"') {
+      quoted = !quoted;
+    } else if (!quoted) {
+      depth += c == '{' || c == '[' ? 1 : c == '}' || c == ']' ? -1 : 0;
+    }
+  }
+  return depth > kMaxJsonDepth;
+}
+
+const Parsed& member(const Parsed& object, const char* key) {
+  static const Parsed nothing;
   if (!object.is_object()) return nothing;
   const auto found = object.find(key);
   return found == object.end() ? nothing : *found;
 }
 
-std::string text(const Json& object, const char* key) {
-  const Json& value = member(object, key);
+std::string text(const Parsed& object, const char* key) {
+  const Parsed& value = member(object, key);
   return value.is_string() ? value.get<std::string>() : std::string();
 }
 
-std::int64_t number(const Json& object, const char* key) {
-  const Json& value = member(object, key);
+std::int64_t number(const Parsed& object, const char* key) {
+  const Parsed& value = member(object, key);
   return value.is_number_integer() ? value.get<std::int64_t>() : 0;
 }
 
-std::int64_t seconds_in(const Json& object, const char* key) {
+std::int64_t seconds_in(const Parsed& object, const char* key) {
   const auto time = parse_rfc3339(text(object, key));
   if (!time) return 0;
   return std::chrono::floor<seconds>(*time - WallTime::from_ns(0)).count();
@@ -66,26 +88,32 @@ const ConditionType* known(const std::string& type) {
   return found == kConditions.end() ? nullptr : found;
 }
 
-LeaseStatus status_in(const Json& json) {
-  LeaseStatus status;
+void read_condition(const Parsed& json, LeaseStatus& status, Parsed& foreign) {
+  const ConditionType* type = known(text(json, "type"));
+  if (type == nullptr) return foreign.push_back(json);
+  status.*type->condition = {text(json, "status") == "True", text(json, "message"),
+                             seconds_in(json, "lastTransitionTime")};
+}
+
+void read_status(const Parsed& json, LeaseObject& object) {
+  LeaseStatus& status = object.status;
   status.observed_generation = number(json, "observedGeneration");
   status.holder = text(json, "globalHolderIdentity");
   status.renewed_seconds = seconds_in(json, "globalRenewTime");
   status.lease_duration_seconds = number(json, "globalLeaseDurationSeconds");
   status.epoch = std::clamp<Epoch>(number(json, "globalLeaseTransitions"), 0, kMaxEpoch);
-  const Json& leads = member(json, "isLeader");
+  const Parsed& leads = member(json, "isLeader");
   status.is_leader = leads.is_boolean() && leads.get<bool>();
   status.heartbeat_seconds = seconds_in(json, "lastHeartbeatTime");
-  const Json& conditions = member(json, "conditions");
-  if (!conditions.is_array()) return status;
-  for (const Json& one : conditions)
-    if (const ConditionType* type = known(text(one, "type")))
-      status.*type->condition = {text(one, "status") == "True", text(one, "message"),
-                                 seconds_in(one, "lastTransitionTime")};
-  return status;
+  const Parsed& conditions = member(json, "conditions");
+  if (!conditions.is_array()) return;
+  Parsed foreign;
+  for (const Parsed& one : conditions) read_condition(one, status, foreign);
+  if (!foreign.is_null()) object.foreign_conditions = foreign.dump();
 }
 
-Json conditions_of(const LeaseStatus& status, std::int64_t generation, const Json& before) {
+Json conditions_of(const LeaseStatus& status, std::int64_t generation,
+                   std::string_view foreign_conditions) {
   Json list = Json::array();
   for (const ConditionType& type : kConditions) {
     const Condition& condition = status.*type.condition;
@@ -97,19 +125,20 @@ Json conditions_of(const LeaseStatus& status, std::int64_t generation, const Jso
          {"observedGeneration", generation},
          {"lastTransitionTime", time_or_null(std::max<std::int64_t>(condition.since_seconds, 1))}});
   }
-  if (before.is_array())
-    for (const Json& other : before)
-      if (known(text(other, "type")) == nullptr) list.push_back(other);
+  if (foreign_conditions.empty()) return list;
+  const Json foreign = parse_bounded(foreign_conditions).value_or(Json());
+  if (foreign.is_array()) list.insert(list.end(), foreign.begin(), foreign.end());
   return list;
 }
 
 }  // namespace
 
 std::optional<LeaseObject> decode_lease_object(std::string_view bytes) {
-  const auto json = parse_bounded(bytes);
-  if (!json) return std::nullopt;
-  const Json& metadata = member(*json, "metadata");
-  const Json& spec = member(*json, "spec");
+  // The library takes a NUL byte for the end of the text.
+  if (bytes.find('\0') != std::string_view::npos || is_deep(bytes)) return std::nullopt;
+  const Parsed json = Parsed::parse(bytes, nullptr, /*allow_exceptions=*/false);
+  const Parsed& metadata = member(json, "metadata");
+  const Parsed& spec = member(json, "spec");
   LeaseObject object;
   object.name_space = text(metadata, "namespace");
   object.uid = text(metadata, "uid");
@@ -130,7 +159,7 @@ std::optional<LeaseObject> decode_lease_object(std::string_view bytes) {
   candidate.timing.renew_deadline = duration("renewDeadlineSeconds");
   candidate.timing.retry_period = duration("retryPeriodSeconds");
   candidate.priority = number(spec, "priority");
-  object.status = status_in(member(*json, "status"));
+  read_status(member(json, "status"), object);
   return object;
 }
 
@@ -151,9 +180,8 @@ std::string encode_candidacy(const Candidacy& candidacy, const std::string& name
                 {"spec", spec}});
 }
 
-std::string encode_status_patch(const LeaseStatus& status, const std::string& version,
-                                const LockPlace& place, std::string_view json) {
-  const auto object = parse_bounded(json).value_or(Json());
+std::string encode_status_patch(const LeaseStatus& status, const Candidate& candidate,
+                                const LockPlace& place, std::string_view foreign_conditions) {
   const bool held = !status.holder.empty();
   const Json epoch = status.epoch > 0 ? Json(status.epoch) : Json(nullptr);
   Json fields = {
@@ -167,10 +195,10 @@ std::string encode_status_patch(const LeaseStatus& status, const std::string& ve
       {"currentLeader", text_or_null(status.holder)},
       {"lastHeartbeatTime", time_or_null(status.heartbeat_seconds)},
       {"lock", {{"store", place.store}, {"key", place.key}}},
-      {"conditions", conditions_of(status, number(member(object, "metadata"), "generation"),
-                                   member(member(object, "status"), "conditions"))}};
+      {"conditions", conditions_of(status, candidate.generation, foreign_conditions)}};
   if (status.observed_generation > 0) fields["observedGeneration"] = status.observed_generation;
-  return print({{"metadata", {{"resourceVersion", version}}}, {"status", std::move(fields)}});
+  return print(
+      {{"metadata", {{"resourceVersion", candidate.version}}}, {"status", std::move(fields)}});
 }
 
 }  // namespace tenure::mcl

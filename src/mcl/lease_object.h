@@ -23,10 +23,11 @@ struct LeaseObject {
   std::string uid;
   Candidate candidate;
   LeaseStatus status;
+  std::string foreign_conditions;  ///< of the status, as a JSON array; empty: there are none
 };
 
-/// Nothing when it is no such object. A field of another type than it should be counts as absent:
-/// the API server's schema refuses it anyway.
+/// Nothing when it is no such object, or is nested deeper than any is. A field of another type than
+/// it should be counts as absent: the API server's schema refuses it anyway.
 std::optional<LeaseObject> decode_lease_object(std::string_view json);
 
 /// What a candidate says about itself.
@@ -45,9 +46,9 @@ struct LockPlace {
   std::string key;
 };
 
-/// A merge patch (RFC 7386) for the subresource status of the object `json`, valid only while it
-/// has this version. Conditions of others are kept.
-std::string encode_status_patch(const LeaseStatus& status, const std::string& version,
-                                const LockPlace& place, std::string_view json);
+/// A merge patch (RFC 7386) for the subresource status of the object of this candidate, valid only
+/// while it has this version. `foreign_conditions`: those of LeaseObject, which are kept.
+std::string encode_status_patch(const LeaseStatus& status, const Candidate& candidate,
+                                const LockPlace& place, std::string_view foreign_conditions);
 
 }  // namespace tenure::mcl

@@ -63,6 +63,13 @@ TEST(LeaseObject, WhatIsNoLeaseIsNothing) {
       R"({"metadata":{"name":"a","namespace":"b"},"spec":{"leaseDurationSeconds":"x"},"status":[]})"));
 }
 
+Json patch_of(const std::string& json, const LeaseStatus& status, const LockPlace& place) {
+  const auto object = decode_lease_object(json);
+  if (!object) return nullptr;
+  return Json::parse(
+      encode_status_patch(status, object->candidate, place, object->foreign_conditions));
+}
+
 TEST(LeaseObject, APatchReadsAsWhatItSays) {
   LeaseStatus status;
   status.observed_generation = 7;
@@ -74,8 +81,7 @@ TEST(LeaseObject, APatchReadsAsWhatItSays) {
   status.heartbeat_seconds = 1'767'323'044;
   status.backend_healthy = {false, "cannot reach the store", 1'767'323'000};
   status.leader = {true, "leads", 1'767'323'001};
-  const Json patch = Json::parse(
-      encode_status_patch(status, "42", {.store = "gs://b", .key = "leases/team/lock"}, kObject));
+  const Json patch = patch_of(kObject, status, {.store = "gs://b", .key = "leases/team/lock"});
   EXPECT_EQ(patch["metadata"]["resourceVersion"], "42");
   EXPECT_EQ(patch["status"]["globalRenewTime"], "2026-01-02T03:04:05Z") << "whole seconds";
   EXPECT_EQ(patch["status"]["fencingToken"], 4);
@@ -96,11 +102,52 @@ TEST(LeaseObject, APatchReadsAsWhatItSays) {
 
 TEST(LeaseObject, AFreeLockHasNoHolder) {
   Json merged = Json::parse(kObject);
-  merged.merge_patch(Json::parse(encode_status_patch({}, "42", {}, kObject)));
+  merged.merge_patch(patch_of(kObject, {}, {}));
   EXPECT_FALSE(merged["status"].contains("globalHolderIdentity"));
   EXPECT_FALSE(merged["status"].contains("fencingToken"));
   EXPECT_EQ(merged["status"]["isLeader"], false);
   EXPECT_EQ(merged["status"]["observedGeneration"], 6) << "not taken back";
+}
+
+TEST(LeaseObject, ConditionsOfOthersAreKeptAsTheyAre) {
+  Json json = Json::parse(kObject);
+  Json& conditions = json["status"]["conditions"];
+  const Json audited = conditions[1];
+  conditions.insert(conditions.begin(), Json({{"type", 7}, {"why", {{"a", {1, "\"]}"}}}}}));
+  conditions.push_back("text");
+  const Json written = patch_of(json.dump(), {}, {})["status"]["conditions"];
+  ASSERT_EQ(written.size(), 7U);
+  EXPECT_EQ(written[0]["type"], "BackendHealthy");
+  EXPECT_EQ(written[0]["observedGeneration"], 7);
+  EXPECT_EQ(written[4], conditions[0]);
+  EXPECT_EQ(written[5], audited);
+  EXPECT_EQ(written[6], "text");
+  conditions = Json::array();
+  EXPECT_EQ(decode_lease_object(json.dump())->foreign_conditions, "");
+  EXPECT_EQ(patch_of(json.dump(), {}, {})["status"]["conditions"].size(), 4U);
+}
+
+TEST(LeaseObject, HostileTextIsHarmless) {
+  const auto with = [](const std::string& what) {
+    return R"({"metadata":{"name":"a","namespace":"b"},"status":{"conditions":)" + what + "}}";
+  };
+  const auto nested = [&](std::size_t levels) {
+    return with(std::string(levels, '[') + std::string(levels, ']'));
+  };
+  EXPECT_TRUE(decode_lease_object(nested(30)));
+  EXPECT_FALSE(decode_lease_object(nested(31)));
+  EXPECT_FALSE(decode_lease_object(nested(1'000'000)));
+  EXPECT_FALSE(decode_lease_object(std::string(1'000'000, ']') + nested(1'000'000)));
+  EXPECT_TRUE(decode_lease_object(with('"' + std::string(100, '[') + R"(\"{{\\")")));
+  EXPECT_FALSE(decode_lease_object(with("[]") + std::string("\0", 1)));
+  EXPECT_FALSE(decode_lease_object(with("\"\xff\"")));
+  EXPECT_FALSE(decode_lease_object(with("1e999")));
+  const auto odd = decode_lease_object(
+      R"({"metadata":{"name":"a","namespace":"b","generation":18446744073709551615,"generation":1.5},)"
+      R"("spec":{"leaseDurationSeconds":-1,"holderIdentity":"x","holderIdentity":"y"}})");
+  ASSERT_TRUE(odd);
+  EXPECT_EQ(odd->candidate.generation, 0);
+  EXPECT_EQ(odd->candidate.identity, "y");
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "core/record_json.h"
 #include "kube/names.h"
+#include "kube/object_reader.h"
 
 namespace tenure {
 namespace {
@@ -55,79 +56,8 @@ Version version_in(const Json& metadata) {
   return version_of(text(member(metadata, "resourceVersion")), text(member(metadata, "uid")));
 }
 
-/// Reads until it has the two fields of one object's metadata, which come early, and builds
-/// nothing: most answers and events are looked at for nothing else.
-class VersionReader : public nlohmann::json_sax<Json> {
- public:
-  /// `path`: the keys that lead to the object, from the outermost on.
-  explicit VersionReader(std::initializer_list<std::string_view> path) : path_(path) {
-    path_.emplace_back("metadata");
-  }
-  [[nodiscard]] Version version() const { return version_of(resource_version_, uid_); }
-
-  bool key(string_t& name) override {
-    if (depth_ == path_.size() + 1 && matched_ == path_.size()) {
-      wanted_ = name == "resourceVersion" ? &resource_version_ : name == "uid" ? &uid_ : nullptr;
-    } else if (depth_ == matched_ + 1 && matched_ < path_.size()) {
-      entering_ = name == path_[matched_];
-    }
-    return true;
-  }
-  bool string(string_t& value) override {
-    if (wanted_ != nullptr) *wanted_ = value;
-    value_ends();
-    return version().empty();
-  }
-  bool start_object(std::size_t) override {
-    if (std::exchange(entering_, false)) ++matched_;
-    return start();
-  }
-  bool start_array(std::size_t) override {
-    entering_ = false;
-    return start();
-  }
-  bool end_object() override { return end(); }
-  bool end_array() override { return end(); }
-  bool null() override { return value_ends(); }
-  bool boolean(bool) override { return value_ends(); }
-  bool number_integer(number_integer_t) override { return value_ends(); }
-  bool number_unsigned(number_unsigned_t) override { return value_ends(); }
-  bool number_float(number_float_t, const string_t&) override { return value_ends(); }
-  bool binary(binary_t&) override { return value_ends(); }
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override {
-    return false;
-  }
-
- private:
-  bool value_ends() {
-    entering_ = false;
-    wanted_ = nullptr;
-    return true;
-  }
-  bool start() {
-    wanted_ = nullptr;
-    ++depth_;
-    return true;
-  }
-  bool end() {
-    if (depth_ == matched_ + 1 && matched_ > 0) --matched_;
-    --depth_;
-    return true;
-  }
-
-  std::vector<std::string_view> path_;
-  std::size_t depth_ = 0;    // of open objects and arrays
-  std::size_t matched_ = 0;  // of path_, by the open objects
-  bool entering_ = false;    // the next object is the next one of path_
-  std::string* wanted_ = nullptr;
-  std::string resource_version_;
-  std::string uid_;
-};
-
-Version find_version(std::string_view bytes, std::initializer_list<std::string_view> path) {
-  VersionReader reader(path);
-  Json::sax_parse(bytes, &reader);
-  return reader.version();
+Version version_of(const kube::ObjectVersion& object) {
+  return version_of(object.version, object.uid);
 }
 
 /// Says which write a write id names. client-go sets a new renewTime, in microseconds, with every
@@ -217,7 +147,7 @@ void annotate(Json& lease, const LeaderElectionRecord& record, const Json& flat)
 
 std::string encode_lease(const LeaderElectionRecord& record, const std::string& namespace_name,
                          const std::string& name, const Version& version) {
-  const Json flat = json_of_record(record);
+  Json flat = json_of_record(record);
   Json lease = {{"apiVersion", kApiVersion},
                 {"kind", "Lease"},
                 {"metadata", {{"name", name}, {"namespace", namespace_name}}}};
@@ -230,7 +160,7 @@ std::string encode_lease(const LeaderElectionRecord& record, const std::string& 
     for (const auto& [key, value] : kept.items()) metadata[key] = value;
   Json& spec = lease["spec"] = Json::object();
   if (const Json& kept = member(flat, "spec"); kept.is_object()) spec = kept;
-  for (const auto& [ours, theirs] : kSpecKeys) spec[theirs] = flat[ours];
+  for (const auto& [ours, theirs] : kSpecKeys) spec[theirs] = std::move(flat[ours]);
   // The API server refuses an empty strategy, and a preferred holder without a strategy.
   if (record.strategy.empty()) spec.erase("preferredHolder");
   if (record.strategy.empty()) spec.erase("strategy");
@@ -260,11 +190,12 @@ LeasePage decode_lease_list(std::string_view bytes) {
 }
 
 Version lease_version(std::string_view bytes) {
-  return find_version(bytes, {});
+  return version_of(kube::version_of_object(bytes));
 }
 
 Version watched_version(std::string_view line) {
-  return find_version(line, {"object"});  // that of an ERROR is a Status, which has no uid
+  // That of an ERROR is a Status, which has no uid.
+  return version_of(kube::version_of_event(line));
 }
 
 Observation decode_watched_lease(std::string_view line) {
