@@ -45,6 +45,7 @@ bench:  ## the benchmarks of bench/
 	@cmake --build --preset release
 	@build/release/bin/bench_step
 	@build/release/bin/bench_many_electors
+	@build/release/bin/bench_controller
 	@build/release/bin/bench_handover build/release/bin/tenure
 	@build/release/bin/bench_sidecar build/release/bin/tenure
 
