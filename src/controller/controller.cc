@@ -109,13 +109,15 @@ void Controller::give_up(const std::string& name_space) {
 // `created`: were it new to us, it would be new altogether.
 void Controller::on_changed(const kube::Object& object, bool created) {
   if (!is_selected(object.key)) return;
+  const auto known = objects_.find(object.key);
+  const bool is_new = known == objects_.end();
+  // What the answer to an own status has told. The watch may as well be slower.
+  if (!is_new && !object.version.empty() && known->second.own_version == object.version) return;
   auto decoded = decode_lease_object(object.json);
   if (!decoded) return;
   const std::string name = decoded->name_space + "/" + decoded->lock;
-  const auto known = objects_.find(object.key);
-  const bool is_new = known == objects_.end();
   if (!is_new && known->second.lock != name) leave(object.key);  // it names another now
-  objects_[object.key] = {name, std::move(decoded->foreign_conditions)};
+  objects_[object.key] = {name, std::move(decoded->foreign_conditions), {}};
   step(lock_at(name), ClusterLock::Seen{.candidate = std::move(decoded->candidate),
                                         .status = std::move(decoded->status),
                                         .created = is_new && created});
@@ -253,6 +255,8 @@ void Controller::on_status_written(Lock& lock, const std::string& name,
   if (answer && answer->status == 200) {
     written.version = kube::version_of_object(answer->body).version;
     written.ok = !written.version.empty();
+    const auto object = objects_.find(lock.name_space + "/" + name);
+    if (object != objects_.end()) object->second.own_version = written.version;
   } else if (!answer) {
     parts_.observer.trouble(answer.error().to_string());
   } else if (answer->status != 404 && answer->status != 409) {

@@ -75,6 +75,7 @@ class Controller {
   struct Taken {
     std::string lock;
     std::string foreign_conditions;  // in its status; what else it says ClusterLock remembers
+    std::string own_version;         // that the last own status made
   };
 
   void watch_namespaces();

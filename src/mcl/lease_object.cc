@@ -1,5 +1,7 @@
 #include "mcl/lease_object.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
@@ -56,14 +58,29 @@ std::int64_t seconds_in(const Parsed& object, const char* key) {
   return std::chrono::floor<seconds>(*time - WallTime::from_ns(0)).count();
 }
 
-Json time_or_null(std::int64_t since_1970) {
-  if (since_1970 == 0) return nullptr;
-  std::string text = format_rfc3339(WallTime::from_ns(0) + seconds(since_1970));
-  return text.replace(text.find('.'), std::string::npos, "Z");  // metav1.Time has no fraction
+// A status is written for each heartbeat: its text is composed, for a tree of it would cost as much
+// as all that is decided about one.
+
+std::string json_text(const std::string& text) {
+  const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
+    return c >= ' ' && c <= '~' && c != '"' && c != '\\';
+  });
+  return plain ? '"' + text + '"' : print(text);
 }
 
-Json text_or_null(const std::string& text) {
-  return text.empty() ? Json(nullptr) : Json(text);
+std::string text_or_null(const std::string& text) {
+  return text.empty() ? "null" : json_text(text);
+}
+
+std::string number_or_null(std::int64_t number) {
+  return number > 0 ? std::to_string(number) : "null";
+}
+
+std::string time_or_null(std::int64_t since_1970) {
+  if (since_1970 == 0) return "null";
+  std::string text = format_rfc3339(WallTime::from_ns(0) + seconds(since_1970));
+  return json_text(
+      text.replace(text.find('.'), std::string::npos, "Z"));  // metav1.Time: no fraction
 }
 
 struct ConditionType {
@@ -112,22 +129,20 @@ void read_status(const Parsed& json, LeaseObject& object) {
   if (!foreign.is_null()) object.foreign_conditions = foreign.dump();
 }
 
-Json conditions_of(const LeaseStatus& status, std::int64_t generation,
-                   std::string_view foreign_conditions) {
-  Json list = Json::array();
+/// The elements of an array. `foreign`: an array, or nothing.
+std::string conditions_of(const LeaseStatus& status, std::int64_t generation,
+                          std::string_view foreign) {
+  std::string list;
   for (const ConditionType& type : kConditions) {
     const Condition& condition = status.*type.condition;
-    list.push_back(
-        {{"type", type.type},
-         {"status", condition.holds ? "True" : "False"},
-         {"reason", condition.holds ? type.holds : type.fails},
-         {"message", condition.message},
-         {"observedGeneration", generation},
-         {"lastTransitionTime", time_or_null(std::max<std::int64_t>(condition.since_seconds, 1))}});
+    list += fmt::format(
+        R"({}{{"type":"{}","status":"{}","reason":"{}","message":{},"observedGeneration":{},)"
+        R"("lastTransitionTime":{}}})",
+        list.empty() ? "" : ",", type.type, condition.holds ? "True" : "False",
+        condition.holds ? type.holds : type.fails, json_text(condition.message), generation,
+        time_or_null(std::max<std::int64_t>(condition.since_seconds, 1)));
   }
-  if (foreign_conditions.empty()) return list;
-  const Json foreign = parse_bounded(foreign_conditions).value_or(Json());
-  if (foreign.is_array()) list.insert(list.end(), foreign.begin(), foreign.end());
+  if (!foreign.empty()) list.append(",").append(foreign.substr(1, foreign.size() - 2));
   return list;
 }
 
@@ -182,23 +197,21 @@ std::string encode_candidacy(const Candidacy& candidacy, const std::string& name
 
 std::string encode_status_patch(const LeaseStatus& status, const Candidate& candidate,
                                 const LockPlace& place, std::string_view foreign_conditions) {
-  const bool held = !status.holder.empty();
-  const Json epoch = status.epoch > 0 ? Json(status.epoch) : Json(nullptr);
-  Json fields = {
-      {"globalHolderIdentity", text_or_null(status.holder)},
-      {"globalRenewTime", time_or_null(status.renewed_seconds)},
-      {"globalLeaseDurationSeconds",
-       status.lease_duration_seconds > 0 ? Json(status.lease_duration_seconds) : Json(nullptr)},
-      {"globalLeaseTransitions", epoch},
-      {"fencingToken", held ? epoch : Json(nullptr)},
-      {"isLeader", status.is_leader},
-      {"currentLeader", text_or_null(status.holder)},
-      {"lastHeartbeatTime", time_or_null(status.heartbeat_seconds)},
-      {"lock", {{"store", place.store}, {"key", place.key}}},
-      {"conditions", conditions_of(status, candidate.generation, foreign_conditions)}};
-  if (status.observed_generation > 0) fields["observedGeneration"] = status.observed_generation;
-  return print(
-      {{"metadata", {{"resourceVersion", candidate.version}}}, {"status", std::move(fields)}});
+  const std::string holder = text_or_null(status.holder);
+  const std::string epoch = number_or_null(status.epoch);
+  const std::string observed =
+      status.observed_generation > 0
+          ? fmt::format(R"("observedGeneration":{},)", status.observed_generation)
+          : std::string();
+  return fmt::format(
+      R"({{"metadata":{{"resourceVersion":{}}},"status":{{{}"globalHolderIdentity":{},)"
+      R"("currentLeader":{},"globalRenewTime":{},"globalLeaseDurationSeconds":{},)"
+      R"("globalLeaseTransitions":{},"fencingToken":{},"isLeader":{},"lastHeartbeatTime":{},)"
+      R"("lock":{{"store":{},"key":{}}},"conditions":[{}]}}}})",
+      json_text(candidate.version), observed, holder, holder, time_or_null(status.renewed_seconds),
+      number_or_null(status.lease_duration_seconds), epoch, status.holder.empty() ? "null" : epoch,
+      status.is_leader, time_or_null(status.heartbeat_seconds), json_text(place.store),
+      json_text(place.key), conditions_of(status, candidate.generation, foreign_conditions));
 }
 
 }  // namespace tenure::mcl
