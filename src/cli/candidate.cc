@@ -128,7 +128,9 @@ void Candidate::leader_changed(const LeaseView& view) {
 
 void Candidate::role_changed(const LeaseView& view, StopReason) {
   switch (view.role) {
-    case Role::contending: return start_acquire_timer();
+    case Role::contending:
+      if (view.holder != options_.identity) leader_changed(view);  // while the command was ending
+      return start_acquire_timer();
     case Role::leading:
       loop_.cancel(std::exchange(acquire_timer_, 0));
       last_report_.clear();
