@@ -124,11 +124,16 @@ Program::~Program() {
 
 // What it had to say, for whoever looks into a failure.
 void Program::show() {
-  const pollfd ready{errors_.fd.get(), POLLIN, 0};
-  for (pollfd fd = ready; !errors_.ended && poll(&fd, 1, 0) > 0; fd = ready) errors_.read_some();
   constexpr std::size_t kMost = 16'384;
-  const std::size_t from = errors_.text.size() - std::min(errors_.text.size(), kMost);
-  std::cerr << "--- stderr of" << shown_ << ":\n" << errors_.text.substr(from) << "---\n";
+  const std::string& said = errors();
+  const std::size_t from = said.size() - std::min(said.size(), kMost);
+  std::cerr << "--- stderr of" << shown_ << ":\n" << said.substr(from) << "---\n";
+}
+
+const std::string& Program::Stream::read_what_is_there() {
+  const pollfd ready{fd.get(), POLLIN, 0};
+  for (pollfd one = ready; !ended && poll(&one, 1, 0) > 0; one = ready) read_some();
+  return text;
 }
 
 void Program::Stream::read_some() {

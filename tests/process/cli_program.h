@@ -55,8 +55,9 @@ class Program {
   void signal(int signal) const;
 
   [[nodiscard]] pid_t pid() const { return pid_; }
-  [[nodiscard]] const std::string& output() const { return output_.text; }
-  [[nodiscard]] const std::string& errors() const { return errors_.text; }
+  /// All that it has written until now.
+  [[nodiscard]] const std::string& output() const { return output_.read_what_is_there(); }
+  [[nodiscard]] const std::string& errors() const { return errors_.read_what_is_there(); }
 
  private:
   struct Stream {
@@ -64,6 +65,7 @@ class Program {
     std::string text{};
     bool ended = false;
     void read_some();
+    const std::string& read_what_is_there();
   };
   template <class Condition>
   bool wait(const std::string& what, Condition condition);
@@ -73,8 +75,8 @@ class Program {
   std::string shown_;
   pid_t pid_ = 0;
   UniqueFd handle_;  // pidfd
-  Stream output_;
-  Stream errors_;
+  mutable Stream output_;
+  mutable Stream errors_;
   bool exited_ = false;
   int code_ = -1;
 };
