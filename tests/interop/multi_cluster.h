@@ -36,8 +36,10 @@ class MultiCluster : public K8sTest {
 
   [[nodiscard]] const Cluster& east() const { return admin_; }
 
+  /// Of the environment, what is given goes before what all have.
   [[nodiscard]] std::unique_ptr<Program> controller(const Cluster& cluster, const std::string& name,
-                                                    const Words& more = {}) const {
+                                                    const Words& more = {},
+                                                    const Words& environment = {}) const {
     Words words = {"controller",
                    std::string("--gcs-bucket=") + GcsServer::kBucket,
                    "--cluster=" + name,
@@ -53,7 +55,8 @@ class MultiCluster : public K8sTest {
       words.push_back("--namespace-selector=kubernetes.io/metadata.name=" + namespace_);
     words.insert(words.end(), more.begin(), more.end());
     Program::Setup setup;
-    setup.environment = {"STORAGE_EMULATOR_HOST=" + store_->url()};
+    setup.environment = environment;
+    setup.environment.push_back("STORAGE_EMULATOR_HOST=" + store_->url());
     return std::make_unique<Program>(words, setup);
   }
   /// Gives the lock back when it is asked to end.
