@@ -124,12 +124,14 @@ class Way:
         """The time is that of both directions together."""
         self._bucket, self._half = bucket, seconds / 2
         self.counted: Counter[str] = Counter()
+        self._connections: set[asyncio.Task[None] | None] = set()  # nobody else keeps them
 
     async def open(self) -> str:
         self.listener = await asyncio.start_server(self._pass, "127.0.0.1", 0, backlog=1024)
         return "127.0.0.1:" + str(self.listener.sockets[0].getsockname()[1])
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connections.add(asyncio.current_task())
         answers, to_bucket = await asyncio.open_connection(*self._bucket)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):  # one has closed it; so do we
             while True:
@@ -142,6 +144,7 @@ class Way:
                 writer.write(answer + content)
         for end in (writer, to_bucket):
             end.close()
+        self._connections.discard(asyncio.current_task())
 
     def _count(self, request: bytes, answer: bytes) -> None:
         """As Google would: the emulator has never heard of ifGenerationNotMatch."""
