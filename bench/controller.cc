@@ -10,7 +10,6 @@
 #include "controller/controller.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include <algorithm>
@@ -18,7 +17,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -30,6 +28,7 @@
 #include "base/duration.h"
 #include "runtime/clock.h"
 #include "store/memory_store.h"
+#include "usage.h"
 
 namespace tenure {
 namespace {
@@ -50,21 +49,6 @@ Duration cpu_of_thread() {
   timespec used{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
   return seconds(used.tv_sec) + Duration(used.tv_nsec);
-}
-
-Duration cpu_of_process() {
-  rusage u{};
-  getrusage(RUSAGE_SELF, &u);
-  return seconds(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-         std::chrono::microseconds(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
-}
-
-std::size_t resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  std::size_t total = 0;
-  std::size_t resident = 0;
-  statm >> total >> resident;
-  return resident * 4096;
 }
 
 // Adds up what the API server and the candidates use. It calls nothing of the controller's.

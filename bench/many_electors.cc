@@ -3,11 +3,9 @@
 //
 //   bench_many_electors [electors] [seconds]
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +13,7 @@
 #include "elect/driver.h"
 #include "runtime/clock.h"
 #include "store/memory_store.h"
+#include "usage.h"
 
 namespace tenure {
 namespace {
@@ -39,18 +38,7 @@ class NotingWork final : public Work {
 };
 
 double cpu_seconds() {
-  rusage u{};
-  getrusage(RUSAGE_SELF, &u);
-  return static_cast<double>(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-         static_cast<double>(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
-std::size_t resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  std::size_t total = 0;
-  std::size_t resident = 0;
-  statm >> total >> resident;
-  return resident * 4096;
+  return std::chrono::duration<double>(cpu_of_process()).count();
 }
 
 // Free records, so that what the electors need can be told from what the store needs.
