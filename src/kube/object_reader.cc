@@ -14,11 +14,13 @@ using Json = nlohmann::json;
 // closing bracket, or at a key, just behind it.
 class Cursor {
  public:
+  // NOLINTBEGIN(readability-identifier-naming): std::iterator_traits has these names
   using iterator_category = std::input_iterator_tag;
   using value_type = char;
   using difference_type = std::ptrdiff_t;
   using pointer = const char*;
   using reference = const char&;
+  // NOLINTEND(readability-identifier-naming)
 
   explicit Cursor(const char** at) : at_(at) {}
   reference operator*() const { return **at_; }
