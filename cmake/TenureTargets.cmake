@@ -1,6 +1,6 @@
 # tenure_layer(NAME DEPENDS ...): declares the static library of one folder under src/.
 # tenure_sources(NAME files...): its sources.
-# tenure_tests(NAME [ONE_THREAD] files...): the unit tests beside them.
+# tenure_tests(NAME files... [ONE_THREAD]): the unit tests beside them.
 # tenure_test(NAME [ONE_THREAD] [LIBS ...] [LABELS ...] [TIMEOUT seconds] [FIXTURES name] SOURCES ...): any other test
 #   program; FIXTURES names what CTest sets up before it, see tests/servers/CMakeLists.txt. ONE_THREAD: there is nothing
 #   in it that the thread sanitizer could find.
@@ -82,12 +82,7 @@ endfunction()
 
 # The unit tests that sit beside the sources of a layer.
 function(tenure_tests name)
-  cmake_parse_arguments(arg "ONE_THREAD" "" "" ${ARGN})
-  set(threads "")
-  if(arg_ONE_THREAD)
-    set(threads ONE_THREAD)
-  endif()
-  tenure_test(${name}_test ${threads} LIBS tenure_${name} LABELS unit SOURCES ${arg_UNPARSED_ARGUMENTS})
+  tenure_test(${name}_test LIBS tenure_${name} LABELS unit SOURCES ${ARGN})
 endfunction()
 
 function(tenure_check_tests_are_listed)
