@@ -322,6 +322,10 @@ Instant ClusterLock::holder_is_silent_at() const {
   return looks_on ? elector_->lease_ends() : Instant::never();
 }
 
+bool ClusterLock::names_holder() const {
+  return !elector_->view().holder.empty() && now_.mono < holder_is_silent_at();
+}
+
 LeaseStatus ClusterLock::wanted(const Member& member) const {
   const LeaseView& view = elector_->view();
   const LeaderElectionRecord& record = elector_->observation().record;
@@ -333,7 +337,7 @@ LeaseStatus ClusterLock::wanted(const Member& member) const {
   const bool is_holder = !view.holder.empty() && view.holder == member.candidate.identity;
   if (is_holder && !(status.is_leader && is_fresh())) return status;
   if (!view.observed) return status;  // a store that cannot be asked unnames nobody
-  const bool held = !view.holder.empty() && now_.mono < holder_is_silent_at();
+  const bool held = names_holder();
   status.holder = held ? view.holder : std::string();
   status.epoch = elector_->highest_epoch();
   status.lease_duration_seconds = held ? record.lease_duration_seconds : 0;
@@ -359,15 +363,14 @@ void ClusterLock::describe(const Member& member, LeaseStatus& status) const {
   const Observation& seen = elector_->observation();
   const bool usable =
       seen.kind == Observation::Kind::absent || seen.kind == Observation::Kind::record;
-  const bool silent = now_.mono >= holder_is_silent_at();
-  const bool held = !view.holder.empty() && !silent;
+  const bool held = names_holder();
   const bool healthy = failures_ < kFailuresThatCount;
   say(status.backend_healthy, healthy, healthy ? "the store answers" : trouble_);
   say(status.lock_acquired, held,
-      !usable  ? "the record in the store cannot be used: " + seen.problem
-      : held   ? "held by " + view.holder
-      : silent ? "the lease of " + view.holder + " has run out"
-               : "nobody holds the lock");
+      !usable               ? "the record in the store cannot be used: " + seen.problem
+      : held                ? "held by " + view.holder
+      : view.holder.empty() ? "nobody holds the lock"
+                            : "the lease of " + view.holder + " has run out");
   const bool alive = lives(member);
   say(status.candidate_live, alive,
       alive                               ? "its heartbeat moves"

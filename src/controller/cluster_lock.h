@@ -162,6 +162,7 @@ class ClusterLock {
   void write_statuses();
   [[nodiscard]] bool is_fresh() const;
   [[nodiscard]] Instant holder_is_silent_at() const;
+  [[nodiscard]] bool names_holder() const;
   [[nodiscard]] bool leads(const Member& member) const;
   [[nodiscard]] LeaseStatus wanted(const Member& member) const;
   void describe(const Member& member, LeaseStatus& status) const;
