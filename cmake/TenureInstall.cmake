@@ -14,7 +14,7 @@ target_sources(tenure PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/in
 target_compile_features(tenure PUBLIC cxx_std_20)
 target_compile_options(tenure PRIVATE ${TENURE_WARNINGS})
 target_link_libraries(tenure PUBLIC tl::expected Threads::Threads SQLite::SQLite3 yaml-cpp
-                                    ${CMAKE_DL_LIBS})
+                                    CURL::libcurl OpenSSL::Crypto)
 # Each public header must compile alone.
 set_target_properties(tenure PROPERTIES LINKER_LANGUAGE CXX VERIFY_INTERFACE_HEADER_SETS ON)
 
@@ -34,6 +34,11 @@ if(NOT TARGET tenure_cli)
   return()
 endif()
 install(FILES ${PROJECT_SOURCE_DIR}/docs/man/tenure.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+
+# The terms of what is linked in.
+foreach(package libcurl4-openssl-dev libssl-dev libsqlite3-dev libyaml-cpp-dev)
+  install(FILES /usr/share/doc/${package}/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright.${package} OPTIONAL)
+endforeach()
 
 # The sidecar under the name that existing manifests call.
 install(CODE "file(CREATE_LINK tenure \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/leader-elector\" SYMBOLIC)")
