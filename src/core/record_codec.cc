@@ -18,16 +18,7 @@ constexpr std::array kKnownKeys = {
 
 constexpr const char* kTooLarge = "it is larger than 64 KiB";
 
-std::string hex(const WriteId& id) {
-  std::string text(32, '0');
-  for (std::size_t i = 0; i < 16; ++i) {
-    text[15 - i] = "0123456789abcdef"[id.high >> (4 * i) & 0xfU];
-    text[31 - i] = "0123456789abcdef"[id.low >> (4 * i) & 0xfU];
-  }
-  return text;
-}
-
-// Anything else than what hex() writes is another program's, and so no write id.
+// Anything else than what text_of_write_id() writes is another program's, and so no write id.
 WriteId parse_write_id(const Json* value) {
   const auto* text = value == nullptr ? nullptr : value->get_ptr<const std::string*>();
   if (text == nullptr || text->size() != 32) return {};
@@ -102,6 +93,20 @@ Observation unreadable(Version version, std::string problem) {
 
 }  // namespace
 
+std::string text_of_write_id(const WriteId& id) {
+  std::string text(32, '0');
+  for (std::size_t i = 0; i < 16; ++i) {
+    text[15 - i] = "0123456789abcdef"[id.high >> (4 * i) & 0xfU];
+    text[31 - i] = "0123456789abcdef"[id.low >> (4 * i) & 0xfU];
+  }
+  return text;
+}
+
+Json unknown_keys_of(const LeaderElectionRecord& record) {
+  if (record.unknown_json.empty()) return {};
+  return parse_bounded(record.unknown_json).value_or(Json());
+}
+
 Json json_of_record(const LeaderElectionRecord& record) {
   Json json = {{"holderIdentity", record.holder_identity},
                {"leaseDurationSeconds", record.lease_duration_seconds},
@@ -110,14 +115,14 @@ Json json_of_record(const LeaderElectionRecord& record) {
                {"leaderTransitions", record.leader_transitions},
                {"strategy", record.strategy},
                {"preferredHolder", record.preferred_holder}};
-  if (record.write_id.present()) json["writeId"] = hex(record.write_id);
+  if (record.write_id.present()) json["writeId"] = text_of_write_id(record.write_id);
   json["cluster"] = record.cluster;
   json["version"] = record.format;
   if (record.resign_epoch != 0) json["resignEpoch"] = record.resign_epoch;
   if (record.grace != Duration(0))
     json["graceMilliseconds"] = std::chrono::floor<std::chrono::milliseconds>(record.grace).count();
-  if (const auto kept = parse_bounded(record.unknown_json); kept && kept->is_object())
-    for (const auto& [key, value] : kept->items())
+  if (const Json kept = unknown_keys_of(record); kept.is_object())
+    for (const auto& [key, value] : kept.items())
       if (!json.contains(key)) json[key] = value;
   return json;
 }

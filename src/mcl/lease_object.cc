@@ -14,26 +14,7 @@ namespace {
 
 using std::chrono::seconds;
 
-/// What is only read: half as dear as a Json, which keeps the order of keys.
 using Parsed = nlohmann::json;
-
-/// Cheaper than parse_bounded(), which makes the library report each value for it. What is no JSON
-/// may be counted wrongly; the parser finds out.
-bool is_deep(std::string_view bytes) {
-  int depth = 0;
-  bool quoted = false;
-  for (std::size_t i = 0; i < bytes.size() && depth <= kMaxJsonDepth; ++i) {
-    const char c = bytes[i];
-    if (quoted && c == '\\') {
-      ++i;
-    } else if (c == '"') {
-      quoted = !quoted;
-    } else if (!quoted) {
-      depth += c == '{' || c == '[' ? 1 : c == '}' || c == ']' ? -1 : 0;
-    }
-  }
-  return depth > kMaxJsonDepth;
-}
 
 const Parsed& member(const Parsed& object, const char* key) {
   static const Parsed nothing;
@@ -56,16 +37,6 @@ std::int64_t seconds_in(const Parsed& object, const char* key) {
   const auto time = parse_rfc3339(text(object, key));
   if (!time) return 0;
   return std::chrono::floor<seconds>(*time - WallTime::from_ns(0)).count();
-}
-
-// A status is written for each heartbeat: its text is composed, for a tree of it would cost as much
-// as all that is decided about one.
-
-std::string json_text(const std::string& text) {
-  const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
-    return c >= ' ' && c <= '~' && c != '"' && c != '\\';
-  });
-  return plain ? '"' + text + '"' : print(text);
 }
 
 std::string text_or_null(const std::string& text) {
@@ -149,11 +120,10 @@ std::string conditions_of(const LeaseStatus& status, std::int64_t generation,
 }  // namespace
 
 std::optional<LeaseObject> decode_lease_object(std::string_view bytes) {
-  // The library takes a NUL byte for the end of the text.
-  if (bytes.find('\0') != std::string_view::npos || is_deep(bytes)) return std::nullopt;
-  const Parsed json = Parsed::parse(bytes, nullptr, /*allow_exceptions=*/false);
-  const Parsed& metadata = member(json, "metadata");
-  const Parsed& spec = member(json, "spec");
+  const auto json = parse_bounded<Parsed>(bytes);
+  if (!json) return std::nullopt;
+  const Parsed& metadata = member(*json, "metadata");
+  const Parsed& spec = member(*json, "spec");
   LeaseObject object;
   object.name_space = text(metadata, "namespace");
   object.uid = text(metadata, "uid");
@@ -174,7 +144,7 @@ std::optional<LeaseObject> decode_lease_object(std::string_view bytes) {
   candidate.timing.renew_deadline = duration("renewDeadlineSeconds");
   candidate.timing.retry_period = duration("retryPeriodSeconds");
   candidate.priority = number(spec, "priority");
-  read_status(member(json, "status"), object);
+  read_status(member(*json, "status"), object);
   return object;
 }
 

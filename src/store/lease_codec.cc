@@ -1,10 +1,13 @@
 #include "store/lease_codec.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <charconv>
 #include <optional>
 #include <utility>
 
+#include "base/duration.h"
 #include "core/record_json.h"
 #include "kube/names.h"
 #include "kube/object_reader.h"
@@ -62,9 +65,9 @@ Version version_of(const kube::ObjectVersion& object) {
 
 /// Says which write a write id names. client-go sets a new renewTime, in microseconds, with every
 /// write.
-std::string write_of(const Json& spec) {
-  return text(member(spec, "renewTime")) + " " + print(member(spec, "leaseTransitions")) + " " +
-         text(member(spec, "holderIdentity"));
+std::string write_of(const std::string& renew_time, const std::string& transitions,
+                     const std::string& holder) {
+  return renew_time + " " + transitions + " " + holder;
 }
 
 /// Numbers stand as text in annotations; what is no number stays text, which the record's codec
@@ -104,7 +107,9 @@ Json record_in(const Json& lease) {
     if (!member(spec, theirs).is_null()) record[ours] = member(spec, theirs);
   // Absent in a Lease that nobody has held yet.
   if (!record.contains("holderIdentity")) record["holderIdentity"] = "";
-  if (annotation(lease, "tenure.dev/write-of") == write_of(spec))
+  if (annotation(lease, "tenure.dev/write-of") == write_of(text(member(spec, "renewTime")),
+                                                           print(member(spec, "leaseTransitions")),
+                                                           text(member(spec, "holderIdentity"))))
     record["writeId"] = annotation(lease, "tenure.dev/write-id");
   record["cluster"] = annotation(lease, "tenure.dev/cluster");
   if (const auto format = annotation(lease, "tenure.dev/format"); !format.empty())
@@ -132,40 +137,68 @@ Observation decode(const Json& lease) {
   return observation_of_json(record_in(lease), std::move(version));
 }
 
-void annotate(Json& lease, const LeaderElectionRecord& record, const Json& flat) {
-  Json& annotations = lease["metadata"]["annotations"];
-  annotations["tenure.dev/format"] = std::to_string(record.format);
-  if (!record.cluster.empty()) annotations["tenure.dev/cluster"] = record.cluster;
+/// Members of an object, each with a comma before it: those that keep_foreign() has kept.
+std::string kept_members(const Json& kept, bool (*is_ours)(std::string_view key)) {
+  std::string members;
+  if (!kept.is_object()) return members;
+  for (const auto& [key, value] : kept.items())
+    if (!is_ours(key)) members += fmt::format(",{}:{}", json_text(key), print(value));
+  return members;
+}
+
+std::string metadata_of(const std::string& namespace_name, const std::string& name,
+                        const Version& version, const Json& kept) {
+  std::string metadata =
+      fmt::format(R"("name":{},"namespace":{})", json_text(name), json_text(namespace_name));
+  if (const std::size_t at = version.find('@'); at != Version::npos)
+    metadata += fmt::format(R"(,"resourceVersion":{},"uid":{})", json_text(version.substr(0, at)),
+                            json_text(version.substr(at + 1)));
+  for (const char* key : kKeptMetadata)
+    if (const Json& value = member(kept, key); !value.is_null())
+      metadata += fmt::format(R"(,"{}":{})", key, print(value));
+  return metadata;
+}
+
+std::string annotations_of(const LeaderElectionRecord& record, const std::string& renew_time) {
+  std::string all = fmt::format(R"("tenure.dev/format":"{}")", record.format);
+  if (!record.cluster.empty())
+    all += fmt::format(R"(,"tenure.dev/cluster":{})", json_text(record.cluster));
   if (record.resign_epoch != 0)
-    annotations["tenure.dev/resign-epoch"] = std::to_string(record.resign_epoch);
-  if (!record.write_id.present()) return;
-  annotations["tenure.dev/write-id"] = flat["writeId"];
-  annotations["tenure.dev/write-of"] = write_of(lease["spec"]);
+    all += fmt::format(R"(,"tenure.dev/resign-epoch":"{}")", record.resign_epoch);
+  if (record.write_id.present())
+    all += fmt::format(R"(,"tenure.dev/write-id":"{}","tenure.dev/write-of":{})",
+                       text_of_write_id(record.write_id),
+                       json_text(write_of(renew_time, std::to_string(record.leader_transitions),
+                                          record.holder_identity)));
+  return all;
+}
+
+std::string spec_of(const LeaderElectionRecord& record, const std::string& renew_time) {
+  std::string spec = fmt::format(
+      R"("holderIdentity":{},"leaseDurationSeconds":{},"acquireTime":"{}","renewTime":"{}","leaseTransitions":{})",
+      json_text(record.holder_identity), record.lease_duration_seconds,
+      format_rfc3339(record.acquire_time), renew_time, record.leader_transitions);
+  // The API server refuses an empty strategy, and a preferred holder without a strategy.
+  if (!record.strategy.empty())
+    spec += fmt::format(R"(,"strategy":{},"preferredHolder":{})", json_text(record.strategy),
+                        json_text(record.preferred_holder));
+  return spec;
 }
 
 }  // namespace
 
 std::string encode_lease(const LeaderElectionRecord& record, const std::string& namespace_name,
                          const std::string& name, const Version& version) {
-  Json flat = json_of_record(record);
-  Json lease = {{"apiVersion", kApiVersion},
-                {"kind", "Lease"},
-                {"metadata", {{"name", name}, {"namespace", namespace_name}}}};
-  Json& metadata = lease["metadata"];
-  if (const std::size_t at = version.find('@'); at != Version::npos) {
-    metadata["resourceVersion"] = version.substr(0, at);
-    metadata["uid"] = version.substr(at + 1);
-  }
-  if (const Json& kept = member(flat, "metadata"); kept.is_object())
-    for (const auto& [key, value] : kept.items()) metadata[key] = value;
-  Json& spec = lease["spec"] = Json::object();
-  if (const Json& kept = member(flat, "spec"); kept.is_object()) spec = kept;
-  for (const auto& [ours, theirs] : kSpecKeys) spec[theirs] = std::move(flat[ours]);
-  // The API server refuses an empty strategy, and a preferred holder without a strategy.
-  if (record.strategy.empty()) spec.erase("preferredHolder");
-  if (record.strategy.empty()) spec.erase("strategy");
-  annotate(lease, record, flat);
-  return print(lease);
+  const Json kept = unknown_keys_of(record);
+  const Json& metadata = member(kept, "metadata");
+  const std::string renew_time = format_rfc3339(record.renew_time);
+  return fmt::format(
+      R"({{"apiVersion":"{}","kind":"Lease","metadata":{{{},"annotations":{{{}{}}}}},"spec":{{{}{}}}}})",
+      kApiVersion, metadata_of(namespace_name, name, version, metadata),
+      annotations_of(record, renew_time),
+      kept_members(member(metadata, "annotations"),
+                   [](std::string_view key) { return key.starts_with(kOurs); }),
+      spec_of(record, renew_time), kept_members(member(kept, "spec"), is_spec_key));
 }
 
 bool may_be_lease_version(std::string_view version) {
