@@ -8,17 +8,20 @@
 #include <charconv>
 #include <cstdint>
 #include <ctime>
+#include <deque>
 #include <map>
 
-#include "net/curl_library.h"
 #include "net/http_text.h"
 
 namespace tenure {
 namespace {
 
 constexpr std::size_t kMaxHeaderBytes = 64 * 1024;
-/// Beside the streams; enough that requests do not queue, few enough for any server.
-constexpr long kRequestConnections = 64;
+/// At a time, beside the streams, each with a connection; the rest waits. What curl has of a
+/// request is ten times what the request is, and a thousand begin together when a controller does.
+constexpr std::size_t kMaxRequests = 32;
+/// What is kept of requests that have ended, for later ones.
+constexpr std::size_t kMaxIdle = 8;
 /// A silent peer of a stream is noticed by the kernel after idle + 3 intervals.
 constexpr long kKeepAliveSeconds = 15;
 
@@ -62,6 +65,7 @@ std::string url_part(const Url& url, CURLUPart part) {
   return copy;
 }
 
+/// Reads `text` into `url`.
 Result<Authority> authority_of(const Url& url, const std::string& text) {
   const bool parsed = curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0) == CURLUE_OK;
   Authority found{url_part(url, CURLUPART_SCHEME), url_part(url, CURLUPART_HOST),
@@ -72,23 +76,32 @@ Result<Authority> authority_of(const Url& url, const std::string& text) {
   return found;
 }
 
+/// What a request needs of curl. One request after the other, because to make it and to read a URL
+/// costs a tenth of a request.
+struct Handle {
+  Easy easy{curl_easy_init()};
+  std::uint64_t identity = 0;  // the TLS identity in its options
+  std::string url_text;
+  Url url{curl_url()};  // of url_text; curl reads it during the transfer
+  Authority authority;
+  List connect_to;
+  std::array<char, CURL_ERROR_SIZE> error_text{};
+};
+
 /// One request and what has come back so far. Lives as long as curl may call back for it.
 struct Transfer {
   std::uint64_t id = 0;
   HttpRequest request;
   HttpClient::Done done;
   HttpClient::Data data;  // a stream's
-  Authority authority;
-  Url url{curl_url()};  // curl reads it during the transfer
-  Easy easy{curl_easy_init()};
+  std::unique_ptr<Handle> handle;
+  bool ended_well = false;
   List header_list;
-  List connect_to;
   Loop::TimerId deadline = 0;
   HttpResponse response;
   std::size_t header_bytes = 0;
   std::string unread;  // a stream's, until it is handed over
   bool too_large = false;
-  std::array<char, CURL_ERROR_SIZE> error_text{};
 
   [[nodiscard]] bool is_streaming() const { return data && response.status == 200; }
 
@@ -148,31 +161,34 @@ void set_tls_options(CURL* easy, const TlsIdentity& tls) {
 
 /// curl verifies the name in the URL and sends it as SNI. So another name goes into the URL, and
 /// the connection to where the URL pointed.
-void set_server_name(Transfer& transfer, const std::string& name) {
-  const Authority& real = transfer.authority;
-  append(transfer.header_list, fmt::format("Host: {}:{}", real.host, real.port));
-  append(transfer.connect_to, fmt::format("{}:{}:{}:{}", name, real.port, real.host, real.port));
-  curl_url_set(transfer.url.get(), CURLUPART_HOST, name.c_str(), 0);
-  curl_easy_setopt(transfer.easy.get(), CURLOPT_CONNECT_TO, transfer.connect_to.get());
+void set_server_name(Handle& handle, const std::string& name) {
+  const Authority& real = handle.authority;
+  append(handle.connect_to, fmt::format("{}:{}:{}:{}", name, real.port, real.host, real.port));
+  curl_url_set(handle.url.get(), CURLUPART_HOST, name.c_str(), 0);
+  curl_easy_setopt(handle.easy.get(), CURLOPT_CONNECT_TO, handle.connect_to.get());
 }
 
-void set_body(CURL* easy, const HttpRequest& request) {
-  if (!request.body.empty() || request.method == "POST" || request.method == "PUT" ||
-      request.method == "PATCH") {
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                     static_cast<curl_off_t>(request.body.size()));
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
-  }
-  if (request.method == "HEAD") curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-  if (request.method != "GET")
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+[[nodiscard]] bool has_server_name(const Handle& handle, const TlsIdentity& tls) {
+  return !tls.server_name.empty() && handle.authority.scheme == "https";
 }
 
-void set_options(Transfer& transfer, const HttpClientOptions& options) {
-  CURL* easy = transfer.easy.get();
-  if (!options.tls.server_name.empty() && transfer.authority.scheme == "https")
-    set_server_name(transfer, options.tls.server_name);
-  curl_easy_setopt(easy, CURLOPT_CURLU, transfer.url.get());
+Status aim(Handle& handle, const std::string& url, const TlsIdentity& tls) {
+  if (!url.empty() && handle.url_text == url) return {};
+  handle.url_text.clear();
+  auto authority = authority_of(handle.url, url);
+  if (!authority) return tl::unexpected(authority.error());
+  handle.authority = *std::move(authority);
+  curl_easy_setopt(handle.easy.get(), CURLOPT_CONNECT_TO, nullptr);
+  handle.connect_to.reset();
+  if (has_server_name(handle, tls)) set_server_name(handle, tls.server_name);
+  curl_easy_setopt(handle.easy.get(), CURLOPT_CURLU, handle.url.get());
+  handle.url_text = url;
+  return {};
+}
+
+/// The same for every request of a client.
+void set_common_options(Handle& handle, const HttpClientOptions& options) {
+  CURL* easy = handle.easy.get();
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -181,27 +197,52 @@ void set_options(Transfer& transfer, const HttpClientOptions& options) {
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, kKeepAliveSeconds);
   curl_easy_setopt(easy, CURLOPT_USERAGENT, options.user_agent.c_str());
   if (!options.proxy_url.empty()) curl_easy_setopt(easy, CURLOPT_PROXY, options.proxy_url.c_str());
+  curl_easy_setopt(easy, CURLOPT_SOCKS5_AUTH, static_cast<long>(CURLAUTH_BASIC));  // not GSS-API
   set_tls_options(easy, options.tls);
-  set_body(easy, transfer.request);
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, handle.error_text.data());
+}
+
+void set_method(CURL* easy, const HttpRequest& request) {
+  const std::string& method = request.method;
+  curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);  // undoes what an earlier request has set
+  if (!request.body.empty() || method == "POST" || method == "PUT" || method == "PATCH") {
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                     static_cast<curl_off_t>(request.body.size()));
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
+  }
+  if (method == "HEAD") curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+  curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method == "GET" ? nullptr : method.c_str());
+}
+
+void set_headers(Transfer& transfer, const TlsIdentity& tls) {
+  const Authority& real = transfer.handle->authority;
+  if (has_server_name(*transfer.handle, tls))
+    append(transfer.header_list, fmt::format("Host: {}:{}", real.host, real.port));
   append(transfer.header_list, "Expect:");  // no waiting for "100 Continue"
   for (const auto& [name, value] : transfer.request.headers)
     append(transfer.header_list, fmt::format("{}: {}", name, value));
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer.header_list.get());
-  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+  curl_easy_setopt(transfer.handle->easy.get(), CURLOPT_HTTPHEADER, transfer.header_list.get());
+}
+
+void set_request_options(Transfer& transfer, const TlsIdentity& tls) {
+  CURL* easy = transfer.handle->easy.get();
+  set_method(easy, transfer.request);
+  set_headers(transfer, tls);
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
-  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer.error_text.data());
   curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer);
+  transfer.handle->error_text[0] = '\0';
 }
 
 tl::unexpected<Error> failed(const Transfer& transfer, CURLcode code) {
-  const std::string where = transfer.authority.text();
+  const std::string where = transfer.handle->authority.text();
   if (transfer.too_large)
     return failure(ErrorCode::corrupt, "the answer of " + where + " is too large",
                    "check that this address is the right server");
-  std::string why =
-      transfer.error_text[0] != '\0' ? transfer.error_text.data() : curl_easy_strerror(code);
+  const auto& text = transfer.handle->error_text;
+  const std::string why = text[0] != '\0' ? text.data() : curl_easy_strerror(code);
   if (code == CURLE_SSL_CERTPROBLEM)
     return failure(ErrorCode::invalid_argument,
                    fmt::format("the client certificate for {} cannot be used: {}", where, why),
@@ -220,7 +261,6 @@ class Client final : public HttpClient {
     curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
     curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
-    limit_connections();
   }
   ~Client() override;
   Client(const Client&) = delete;
@@ -230,7 +270,11 @@ class Client final : public HttpClient {
     start(std::move(request), {}, std::move(done));
   }
   std::unique_ptr<Stream> stream(HttpRequest request, Data data, Done done) override;
-  void set_tls(TlsIdentity tls) override { options_.tls = std::move(tls); }
+  void set_tls(TlsIdentity tls) override {
+    options_.tls = std::move(tls);
+    ++identity_;
+    idle_.clear();
+  }
 
  private:
   class OpenStream;
@@ -240,19 +284,24 @@ class Client final : public HttpClient {
   static int on_timer(CURLM*, long milliseconds, void* client);
 
   std::uint64_t start(HttpRequest request, Data data, Done done);
+  void begin(Transfer& transfer);
+  void begin_waiting();
+  std::unique_ptr<Handle> take_handle();
   void act(curl_socket_t fd, int events);
   void hand_over();
   void finish(std::uint64_t id, Result<HttpResponse> result);
   void give_up(std::uint64_t id);
   void drop(std::uint64_t id);
-  void limit_connections();
 
   Loop& loop_;
   HttpClientOptions options_;
   CURLM* const multi_;
+  std::uint64_t identity_ = 0;  // which of those that set_tls() has set
+  std::vector<std::unique_ptr<Handle>> idle_;
   Transfers transfers_;
   std::uint64_t last_id_ = 0;
-  std::size_t streams_ = 0;
+  std::size_t requests_ = 0;           // that curl has, without the streams
+  std::deque<std::uint64_t> waiting_;  // some may have been dropped
   Loop::TimerId timer_ = 0;
   const std::shared_ptr<char> alive_;
 };
@@ -273,14 +322,10 @@ class Client::OpenStream final : public Stream {
 };
 
 Client::~Client() {
+  waiting_.clear();
   while (!transfers_.empty()) drop(transfers_.begin()->first);
   curl_multi_cleanup(multi_);  // calls on_socket for what is still open
   loop_.cancel(timer_);
-}
-
-void Client::limit_connections() {
-  curl_multi_setopt(multi_, CURLMOPT_MAX_TOTAL_CONNECTIONS,
-                    kRequestConnections + static_cast<long>(streams_));
 }
 
 std::unique_ptr<HttpClient::Stream> Client::stream(HttpRequest request, Data data, Done done) {
@@ -296,20 +341,48 @@ std::uint64_t Client::start(HttpRequest request, Data data, Done done) {
   transfer->data = std::move(data);
   Transfer& started = *transfer;
   transfers_.emplace(started.id, std::move(transfer));
-  if (started.data) ++streams_, limit_connections();
-
-  auto authority = authority_of(started.url, started.request.url);
-  if (authority) {
-    started.authority = std::move(*authority);
-    set_options(started, options_);
-    curl_multi_add_handle(multi_, started.easy.get());
-    started.deadline = loop_.at(started.request.deadline, [this, id = started.id] { give_up(id); });
+  started.deadline = loop_.at(started.request.deadline, [this, id = started.id] { give_up(id); });
+  if (started.data || requests_ < kMaxRequests) {
+    begin(started);
   } else {
-    started.deadline = loop_.at(
-        loop_.now().mono,
-        [this, id = started.id, error = authority.error()] { finish(id, tl::unexpected(error)); });
+    waiting_.push_back(started.id);
   }
   return started.id;
+}
+
+void Client::begin(Transfer& transfer) {
+  if (!transfer.data) ++requests_;
+  transfer.handle = take_handle();
+  const Status aimed = aim(*transfer.handle, transfer.request.url, options_.tls);
+  if (aimed) {
+    set_request_options(transfer, options_.tls);
+    curl_multi_add_handle(multi_, transfer.handle->easy.get());
+  } else {
+    loop_.cancel(transfer.deadline);
+    transfer.deadline = loop_.at(loop_.now().mono, [this, id = transfer.id, error = aimed.error()] {
+      finish(id, tl::unexpected(error));
+    });
+  }
+}
+
+void Client::begin_waiting() {
+  while (!waiting_.empty() && requests_ < kMaxRequests) {
+    const auto next = transfers_.find(waiting_.front());
+    waiting_.pop_front();
+    if (next != transfers_.end()) begin(*next->second);
+  }
+}
+
+std::unique_ptr<Handle> Client::take_handle() {
+  if (!idle_.empty()) {
+    auto handle = std::move(idle_.back());
+    idle_.pop_back();
+    return handle;
+  }
+  auto handle = std::make_unique<Handle>();
+  handle->identity = identity_;
+  set_common_options(*handle, options_);
+  return handle;
 }
 
 int Client::on_socket(CURL*, curl_socket_t fd, int what, void* client, void*) {
@@ -364,6 +437,7 @@ void Client::hand_over() {
     const auto found = transfers_.find(id);
     if (found == transfers_.end()) continue;
     Transfer& transfer = *found->second;
+    transfer.ended_well = code == CURLE_OK;
     finish(id, code == CURLE_OK ? Result<HttpResponse>(std::move(transfer.response))
                                 : Result<HttpResponse>(failed(transfer, code)));
     if (alive.expired()) return;
@@ -372,8 +446,11 @@ void Client::hand_over() {
 
 void Client::give_up(std::uint64_t id) {
   const Transfer& transfer = *transfers_.at(id);
-  finish(id, failure(ErrorCode::unavailable,
-                     fmt::format("{} did not answer in time", transfer.authority.text())));
+  const auto where = transfer.handle ? Result<Authority>(transfer.handle->authority)
+                                     : authority_of(Url(curl_url()), transfer.request.url);
+  finish(id, where ? failure(ErrorCode::unavailable,
+                             fmt::format("{} did not answer in time", where->text()))
+                   : tl::unexpected(where.error()));
 }
 
 void Client::finish(std::uint64_t id, Result<HttpResponse> result) {
@@ -387,9 +464,15 @@ void Client::drop(std::uint64_t id) {
   if (found == transfers_.end()) return;
   Transfer& transfer = *found->second;
   loop_.cancel(transfer.deadline);
-  curl_multi_remove_handle(multi_, transfer.easy.get());
-  if (transfer.data) --streams_, limit_connections();
+  if (auto handle = std::move(transfer.handle)) {
+    if (!transfer.data) --requests_;
+    curl_multi_remove_handle(multi_, handle->easy.get());
+    // It still points to headers and body, which nobody reads before the next request sets its own.
+    if (transfer.ended_well && handle->identity == identity_ && idle_.size() < kMaxIdle)
+      idle_.push_back(std::move(handle));
+  }
   transfers_.erase(found);
+  begin_waiting();
 }
 
 }  // namespace
@@ -423,8 +506,8 @@ std::string percent_encoded(std::string_view text, std::string_view also_kept) {
 }
 
 Result<std::unique_ptr<HttpClient>> HttpClient::create(Loop& loop, HttpClientOptions options) {
-  if (Status loaded = load_curl(); !loaded) return tl::unexpected(loaded.error());
-  CURLM* multi = curl_multi_init();
+  static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
+  CURLM* multi = started == CURLE_OK ? curl_multi_init() : nullptr;
   if (multi == nullptr) return failure(ErrorCode::internal, "cannot start the HTTP client");
   return std::make_unique<Client>(loop, std::move(options), multi);
 }

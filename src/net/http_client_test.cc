@@ -92,6 +92,49 @@ TEST_F(HttpClientTest, AConnectionIsUsedAgain) {
   EXPECT_EQ(server_->connections(), 1);
 }
 
+TEST_F(HttpClientTest, NothingOfARequestStaysForTheNext) {
+  std::string seen;
+  serve([&](Connection& c, const std::string& request) {
+    seen = request;
+    c.say(request.starts_with("HEAD") ? "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" : kOk);
+  });
+  const std::string put = server_->url() + "/put?a=1";
+  const std::string get = server_->url() + "/get";
+  const auto head_of = [](const std::string& method_and_path) {
+    return method_and_path + " HTTP/1.1\r\n";
+  };
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_TRUE(
+        fetch({.method = "PUT", .url = put, .headers = {{"X-Mine", "1"}}, .body = "long body"}));
+    EXPECT_THAT(seen, testing::StartsWith(head_of("PUT /put?a=1")));
+    EXPECT_THAT(seen, testing::EndsWith("\r\n\r\nlong body"));
+    EXPECT_EQ(fetch({.url = get})->body, "ok");
+    EXPECT_THAT(seen, testing::StartsWith(head_of("GET /get")));
+    EXPECT_THAT(seen, Not(testing::AnyOf(HasSubstr("X-Mine"), HasSubstr("Content-Length"))));
+    EXPECT_EQ(fetch({.method = "HEAD", .url = get})->body, "");
+    EXPECT_THAT(seen, testing::StartsWith(head_of("HEAD /get")));
+    ASSERT_TRUE(fetch({.method = "POST", .url = put}));
+    EXPECT_THAT(seen, testing::StartsWith(head_of("POST /put?a=1")));
+    EXPECT_THAT(seen, HasSubstr("\r\nContent-Length: 0\r\n"));
+    ASSERT_TRUE(fetch({.method = "DELETE", .url = put}));
+    EXPECT_THAT(seen, testing::StartsWith(head_of("DELETE /put?a=1")));
+  }
+  EXPECT_EQ(server_->connections(), 1);
+}
+
+TEST_F(HttpClientTest, OtherServersAreReachedInTurn) {
+  serve([](Connection& c, const std::string&) { c.say(kOk); });
+  ScriptedServer other(*loop_, [](Connection& c, const std::string&) {
+    c.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother");
+  });
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(fetch({})->body, "ok");
+    EXPECT_EQ(fetch({.url = other.url()})->body, "other");
+  }
+  EXPECT_EQ(server_->connections(), 1);
+  EXPECT_EQ(other.connections(), 1);
+}
+
 TEST_F(HttpClientTest, RequestsRunSideBySide) {
   std::vector<Connection*> waiting;
   serve([&](Connection& c, const std::string&) { waiting.push_back(&c); });
@@ -103,6 +146,27 @@ TEST_F(HttpClientTest, RequestsRunSideBySide) {
   for (Connection* c : waiting) c->say(kOk);
   run_until([&] { return answers[0] && answers[1] && answers[2]; }, "three answers");
   for (const Answer& answer : answers) EXPECT_TRUE(answer->has_value());
+}
+
+TEST_F(HttpClientTest, AThousandRequestsAtOnceShareAFewConnections) {
+  std::vector<Connection*> waiting;
+  serve([&](Connection& c, const std::string&) { waiting.push_back(&c); });
+  int answered = 0;
+  for (int i = 0; i < 1000; ++i)
+    client_->send({.url = server_->url(), .deadline = boot_now() + seconds(60)},
+                  [&](const Result<HttpResponse>& r) { answered += r && r->body == "ok" ? 1 : 0; });
+  Answer late;
+  client_->send({.url = server_->url(), .deadline = boot_now() + milliseconds(50)},
+                [&](Result<HttpResponse> r) { late = std::move(r); });
+  run_until([&] { return late.has_value(); }, "the request that could not be sent in time");
+  EXPECT_THAT(late->error().to_string(), HasSubstr(server_->url() + " did not answer in time"));
+  EXPECT_EQ(answered, 0);
+  const auto answer_all = [&] {
+    for (Connection* c : std::exchange(waiting, {})) c->say(kOk);
+    return answered == 1000;
+  };
+  run_until(answer_all, "a thousand answers");
+  EXPECT_LE(server_->connections(), 32);
 }
 
 TEST_F(HttpClientTest, ADeadlineEndsARequestThatIsNotAnswered) {
@@ -208,6 +272,17 @@ TEST_F(HttpClientTest, ACertificateThatIsNoneIsRefused) {
   EXPECT_EQ(answer.error().code, ErrorCode::invalid_argument) << answer.error().to_string();
 }
 
+TEST_F(HttpClientTest, AnotherIdentityIsThatOfEveryLaterRequest) {
+  serve([](Connection& c, const std::string&) { c.say(kOk); });
+  ASSERT_TRUE(fetch({}));
+  const std::string https = "https" + server_->url().substr(4);
+  client_->set_tls({.client_certificate_pem = "none", .client_key_pem = "none"});
+  EXPECT_THAT(error_of({.url = https}), HasSubstr("client certificate"));
+  client_->set_tls({});
+  server_->stop_listening();
+  EXPECT_THAT(error_of({.url = https}), HasSubstr("cannot reach"));
+}
+
 TEST_F(HttpClientTest, AStreamComesInPieces) {
   Connection* peer = nullptr;
   serve([&](Connection& c, const std::string&) {
@@ -266,7 +341,7 @@ TEST_F(HttpClientTest, AStreamMayEndItselfAndItsClientMayGo) {
 TEST_F(HttpClientTest, DestroyingTheClientCallsNothing) {
   int requests = 0;
   serve([&](Connection&, const std::string&) { ++requests; });
-  for (int i = 0; i < 3; ++i)
+  for (int i = 0; i < 100; ++i)  // most of them wait
     client_->send({.url = server_->url(), .deadline = boot_now() + milliseconds(100)},
                   [](const auto&) { ADD_FAILURE() << "called"; });
   run_until([&] { return requests > 0; }, "the requests");
