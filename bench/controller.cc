@@ -493,5 +493,6 @@ int bench(int locks, int lasts) {
 }  // namespace tenure
 
 int main(int argc, char** argv) {
-  return tenure::bench(argc > 1 ? std::atoi(argv[1]) : 10'000, argc > 2 ? std::atoi(argv[2]) : 30);
+  const auto size = tenure::size_from(argc, argv, {.count = 10'000, .seconds = 30});
+  return tenure::bench(size.count, size.seconds);
 }

@@ -124,5 +124,6 @@ int bench(int electors, int seconds) {
 }  // namespace tenure
 
 int main(int argc, char** argv) {
-  return tenure::bench(argc > 1 ? std::atoi(argv[1]) : 10'000, argc > 2 ? std::atoi(argv[2]) : 20);
+  const auto size = tenure::size_from(argc, argv, {.count = 10'000, .seconds = 20});
+  return tenure::bench(size.count, size.seconds);
 }
