@@ -8,7 +8,6 @@
 #include <charconv>
 #include <cstdint>
 #include <ctime>
-#include <deque>
 #include <map>
 
 #include "net/http_text.h"
@@ -19,7 +18,9 @@ namespace {
 constexpr std::size_t kMaxHeaderBytes = 64 * 1024;
 /// At a time, beside the streams, each with a connection; the rest waits. What curl has of a
 /// request is ten times what the request is, and a thousand begin together when a controller does.
-constexpr std::size_t kMaxRequests = 32;
+constexpr std::size_t kMaxRequests = 64;
+/// With some for streams.
+constexpr long kKeptConnections = 2 * kMaxRequests;
 /// What is kept of requests that have ended, for later ones.
 constexpr std::size_t kMaxIdle = 8;
 /// A silent peer of a stream is noticed by the kernel after idle + 3 intervals.
@@ -261,6 +262,9 @@ class Client final : public HttpClient {
     curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
     curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
+    // Otherwise four for each request that is running: those of a burst would be closed after it,
+    // and the next one would begin with handshakes.
+    curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, kKeptConnections);
   }
   ~Client() override;
   Client(const Client&) = delete;
@@ -300,8 +304,8 @@ class Client final : public HttpClient {
   std::vector<std::unique_ptr<Handle>> idle_;
   Transfers transfers_;
   std::uint64_t last_id_ = 0;
-  std::size_t requests_ = 0;           // that curl has, without the streams
-  std::deque<std::uint64_t> waiting_;  // some may have been dropped
+  std::size_t requests_ = 0;            // that curl has, without the streams
+  std::vector<std::uint64_t> waiting_;  // some may have been dropped
   Loop::TimerId timer_ = 0;
   const std::shared_ptr<char> alive_;
 };
@@ -365,10 +369,12 @@ void Client::begin(Transfer& transfer) {
   }
 }
 
+/// The newest first: of a server that is too slow for all of them the oldest are about to be given
+/// up, and to give up one that runs costs its connection, so that soon none would come in time.
 void Client::begin_waiting() {
   while (!waiting_.empty() && requests_ < kMaxRequests) {
-    const auto next = transfers_.find(waiting_.front());
-    waiting_.pop_front();
+    const auto next = transfers_.find(waiting_.back());
+    waiting_.pop_back();
     if (next != transfers_.end()) begin(*next->second);
   }
 }

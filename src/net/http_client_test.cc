@@ -166,7 +166,7 @@ TEST_F(HttpClientTest, AThousandRequestsAtOnceShareAFewConnections) {
     return answered == 1000;
   };
   run_until(answer_all, "a thousand answers");
-  EXPECT_LE(server_->connections(), 32);
+  EXPECT_LE(server_->connections(), 64);
 }
 
 TEST_F(HttpClientTest, ADeadlineEndsARequestThatIsNotAnswered) {
