@@ -184,12 +184,14 @@ void Elector::observe(ReadResult&& result) {
   view_.observed = true;
   const bool changed =
       first || observation.kind != seen_.kind || observation.version != seen_.version;
-  next_look_ = now_.mono + poll_interval(changed, now_.mono - looked_at_);
-  looked_at_ = now_.mono;
+  const Duration since_last_look = now_.mono - std::exchange(looked_at_, now_.mono);
+  const auto plan_next_look = [&] {
+    next_look_ = now_.mono + poll_interval(changed, since_last_look);
+  };
   // A write that failed and changed nothing is not repeated at once: no storm of retries.
   if (std::exchange(in_doubt_, false) && !changed)
     not_before_ = std::max(not_before_, last_write_sent_ + retry_wait());
-  if (!changed) return;  // C1: the countdown goes on
+  if (!changed) return plan_next_look();  // C1: the countdown goes on
   const bool was_current =
       seen_.kind == Observation::Kind::record && seen_.record.leader_transitions >= highest_epoch_;
   if (was_current)
@@ -197,6 +199,7 @@ void Elector::observe(ReadResult&& result) {
   seen_ = std::move(observation);
   seen_at_ = now_.mono;
   seen_age_ = result.age;
+  plan_next_look();
   take_over_at_ = Instant::never();
 
   if (seen_.kind == Observation::Kind::record) {

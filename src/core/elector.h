@@ -231,6 +231,7 @@ class Elector {
   [[nodiscard]] Duration take_over_spread() const;
   [[nodiscard]] Duration renewal_wait();
   [[nodiscard]] Duration poll_interval(bool changed, Duration since_last_look);
+  [[nodiscard]] Duration requested_renewal_poll_interval();
   [[nodiscard]] Duration retry_wait();
 
   void emit(Action action) { out_->push(action); }

@@ -55,6 +55,29 @@ TEST(ElectorForAController, RenewsWhenItIsAskedTo) {
   EXPECT_EQ(stage.view().valid_until, Stage::at(16s));
 }
 
+// Heartbeats come a retry period apart, 2 s here, or half a period later.
+TEST(ElectorForAController, LooksJustBehindTheHeartbeatsThatMayRenew) {
+  for (const Duration age : {0ms, 400ms, 1100ms, 1900ms}) {
+    ElectorOptions options = for_candidate("b");
+    options.store.watch = false;
+    Stage stage(options);
+    stage.put(held_by("a", 3));
+    stage.age = age;
+    stage.start();
+    stage.serve_until(14s);
+    Duration previous = 0s;
+    for (const auto& happened : stage.log) {
+      if (happened.action.kind != Kind::read || happened.at == 0s) continue;
+      EXPECT_LE(happened.at - previous, 2250ms) << "or a release is found late";
+      EXPECT_GE(happened.at - previous, 1s) << "each look has its price";
+      const Duration behind = (happened.at + age) % 1s;
+      EXPECT_TRUE(behind >= 90ms && behind <= 250ms) << behind / 1ms << " ms";
+      previous = happened.at;
+    }
+    EXPECT_GT(previous, 11s);
+  }
+}
+
 TEST(ElectorForAController, TriesARequestedRenewalUntilItWorks) {
   Stage stage(for_candidate("a"));
   stage.lead();

@@ -42,11 +42,21 @@ Duration Elector::poll_interval(bool changed, Duration since_last_look) {
   const Duration p = options_.retry_period;
   if (options_.store.watch)
     return std::max(p, options_.timing.lease_duration / 2);  // only against missed news
-  // The holder of a controller renews when its candidate moves, which nobody can foresee.
-  if (options_.renew_on_request) return random_.between(p * 19 / 20, p * 21 / 20);
+  if (options_.renew_on_request) return requested_renewal_poll_interval();
   if (changed) return std::max(p * 11 / 10 - since_last_look, p / 6);
   if (now_.mono < seen_at_ + p * 7 / 5) return p / 6;
   return random_.between(p / 2, p);
+}
+
+// The holder of a controller renews at a heartbeat of its candidate. These come a little more than
+// a retry period apart, or half a period later, where the candidate has slept while it was
+// answered. Looks a period apart find a renewal any time up to a period late; those just behind an
+// instant at which one may come find it at once, or half a period late, and cost no more.
+Duration Elector::requested_renewal_poll_interval() {
+  const Duration p = options_.retry_period;
+  const Duration age = now_.mono - seen_at_ + seen_age_;
+  const Duration heartbeat = (age + p) / (p / 2) * (p / 2);
+  return heartbeat + random_.between(p / 20, p / 10) - age;
 }
 
 // -------------------------------------------------------------------------------------------------

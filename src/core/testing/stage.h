@@ -174,6 +174,7 @@ class Stage {
   // The store. What it holds:
   Observation held;
   std::optional<WallTime> server_time;
+  Duration age{0};  ///< that answers give what it holds
 
   void put(LeaderElectionRecord record) {
     held = {Observation::Kind::record, next_version(), std::move(record), {}};
@@ -196,7 +197,9 @@ class Stage {
   void answer_read(ReadOutcome outcome, Duration retry_after = {}) {
     if (!asks(Action::Kind::read)) throw std::logic_error("no read is waiting");
     const OpId op = std::exchange(asked_, {}).op;
-    send(event::ReadDone{op, {outcome, held, server_time, retry_after, {}}});
+    ReadResult result{outcome, held, server_time, retry_after, {}};
+    result.age = age;
+    send(event::ReadDone{op, std::move(result)});
   }
   /// Answers the write that is waiting; what the store holds does not change.
   void answer(WriteOutcome outcome, Duration retry_after = {}) {
