@@ -43,6 +43,24 @@ constexpr Place kWhole{};
 constexpr Place kInEvent{2, "object"};
 constexpr Place kInList{3, "items"};
 
+// Of the array that has begun: a tenth of what the parser takes for it.
+const char* closing_bracket(const char* at, const char* end) {
+  int depth = 1;
+  bool quoted = false;
+  for (; at != end; ++at) {
+    if (quoted && *at == '\\') {
+      if (++at == end) break;
+    } else if (*at == '"') {
+      quoted = !quoted;
+    } else if (!quoted && *at == '[') {
+      ++depth;
+    } else if (!quoted && *at == ']' && --depth == 0) {
+      break;
+    }
+  }
+  return at;
+}
+
 class Reader final : public nlohmann::json_sax<Json> {
  public:
   enum class Until : std::uint8_t { end, version };
@@ -52,8 +70,8 @@ class Reader final : public nlohmann::json_sax<Json> {
   /// False when it is not JSON, or was not read to its end.
   bool read(std::string_view text) {
     at_ = text.data();
-    const char* end = at_ + text.size();
-    return Json::sax_parse(Cursor(&at_), Cursor(&end), this);
+    end_ = at_ + text.size();
+    return Json::sax_parse(Cursor(&at_), Cursor(&end_), this);
   }
 
   std::vector<Object> objects;
@@ -81,7 +99,11 @@ class Reader final : public nlohmann::json_sax<Json> {
     if (depth_ == place_.depth && in_place()) begin();
     return true;
   }
-  bool start_array(std::size_t) override { return start(); }
+  bool start_array(std::size_t) override {
+    start();
+    if (cut_ != nullptr && depth_ == place_.depth + 2) at_ = closing_bracket(at_, end_);
+    return true;
+  }
   bool end_object() override { return end(); }
   bool end_array() override { return end(); }
   bool null() override { return value_ends(); }
@@ -162,6 +184,7 @@ class Reader final : public nlohmann::json_sax<Json> {
   const Place place_;
   const Until until_;
   const char* at_ = nullptr;
+  const char* end_ = nullptr;
   int depth_ = 0;         // of open objects and arrays
   std::string outer_;     // the member of the whole
   std::string inner_;     // the member of the object

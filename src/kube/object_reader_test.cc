@@ -33,6 +33,28 @@ TEST(ObjectReader, ReadsTheObjectOfAnEvent) {
   EXPECT_EQ(event->object->uid, "u");
 }
 
+TEST(ObjectReader, ManagedFieldsEndWhereTheirBracketDoes) {
+  const auto thing = [](const std::string& fields) {
+    return R"({"metadata":{"managedFields":)" + fields +
+           R"(,"name":"a","uid":"u"},"spec":{"x":[1]}})";
+  };
+  for (const char* fields :
+       {"[ ]", R"([{"k:{\"a\":\"]\"}":{}},[["[",{"]":"\\"}]], "\\\"]" ])", "[[[]],[[[1]]]]"}) {
+    const auto event = read_event(event_of("ADDED", thing(fields)));
+    ASSERT_TRUE(event && event->object) << fields;
+    EXPECT_EQ(event->object->json, thing("null")) << fields;
+    const auto page = read_list(page_of("[" + thing(fields) + "," + thing(fields) + "]"));
+    ASSERT_TRUE(page) << fields;
+    ASSERT_EQ(page->items.size(), 2U);
+    EXPECT_EQ(page->items[1].json, thing("null"));
+    EXPECT_EQ(page->items[1].uid, "u");
+  }
+  // Cut off in them, at every byte.
+  const std::string whole = event_of("ADDED", thing(R"(["a\"]",{"b":["\\"]}])"));
+  for (std::size_t size = 0; size < whole.size() - 2; ++size)
+    EXPECT_FALSE(read_event(whole.substr(0, size))) << whole.substr(0, size);
+}
+
 TEST(ObjectReader, KeepsTheTextButForManagedFields) {
   for (const char* fields : {R"([{"manager":"app","a":[1]}])", "[]", "{}", R"({"a":{"b":[]}})",
                              "null", "7", R"("text")"}) {
