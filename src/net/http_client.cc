@@ -77,7 +77,7 @@ Result<Authority> authority_of(const Url& url, const std::string& text) {
   return found;
 }
 
-/// What a request needs of curl. One request after the other, because to make it and to read a URL
+/// What a request needs of curl, for one request after the other: to make it and to read a URL
 /// costs a tenth of a request.
 struct Handle {
   Easy easy{curl_easy_init()};
@@ -173,9 +173,11 @@ void set_server_name(Handle& handle, const std::string& name) {
   return !tls.server_name.empty() && handle.authority.scheme == "https";
 }
 
+/// To another URL, if it is one.
 Status aim(Handle& handle, const std::string& url, const TlsIdentity& tls) {
   if (!url.empty() && handle.url_text == url) return {};
   handle.url_text.clear();
+  handle.url.reset(curl_url());  // in one that has a URL, a relative one would count
   auto authority = authority_of(handle.url, url);
   if (!authority) return tl::unexpected(authority.error());
   handle.authority = *std::move(authority);
@@ -304,8 +306,8 @@ class Client final : public HttpClient {
   std::vector<std::unique_ptr<Handle>> idle_;
   Transfers transfers_;
   std::uint64_t last_id_ = 0;
-  std::size_t requests_ = 0;            // that curl has, without the streams
-  std::vector<std::uint64_t> waiting_;  // some may have been dropped
+  std::size_t requests_ = 0;  // that curl has, without the streams
+  std::vector<std::uint64_t> waiting_;
   Loop::TimerId timer_ = 0;
   const std::shared_ptr<char> alive_;
 };
@@ -373,9 +375,9 @@ void Client::begin(Transfer& transfer) {
 /// up, and to give up one that runs costs its connection, so that soon none would come in time.
 void Client::begin_waiting() {
   while (!waiting_.empty() && requests_ < kMaxRequests) {
-    const auto next = transfers_.find(waiting_.back());
+    Transfer& next = *transfers_.at(waiting_.back());
     waiting_.pop_back();
-    if (next != transfers_.end()) begin(*next->second);
+    begin(next);
   }
 }
 
@@ -476,6 +478,8 @@ void Client::drop(std::uint64_t id) {
     // It still points to headers and body, which nobody reads before the next request sets its own.
     if (transfer.ended_well && handle->identity == identity_ && idle_.size() < kMaxIdle)
       idle_.push_back(std::move(handle));
+  } else {
+    std::erase(waiting_, id);
   }
   transfers_.erase(found);
   begin_waiting();

@@ -253,8 +253,10 @@ TEST_F(HttpClientTest, RedirectsAreNotFollowed) {
 }
 
 TEST_F(HttpClientTest, AnAddressThatIsNoneIsRefused) {
+  serve([](Connection& c, const std::string&) { c.say(kOk); });
   for (const char* url :
-       {"", "nonsense", "ftp://h/", "file:///etc/passwd", "http://", "https://a b/"}) {
+       {"", "nonsense", "/path", "ftp://h/", "file:///etc/passwd", "http://", "https://a b/"}) {
+    ASSERT_TRUE(fetch({})) << "a good one before, of which nothing may be left";
     Answer answer;
     client_->send({.url = url, .deadline = soon()},
                   [&](Result<HttpResponse> r) { answer = std::move(r); });
