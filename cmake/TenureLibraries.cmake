@@ -40,7 +40,8 @@ tenure_library(curl SHARED CURL::libcurl ARCHIVES curl ssl crypto)
 # The archive of libcurl has all its protocols in it. What those of them need that no URL of ours can reach is left out:
 # the names in it that nothing but these libraries defines lead to a function that ends the program.
 # HttpClient sees to it that nothing leads there.
-if(TENURE_ARCHIVE_CURL)
+get_target_property(TENURE_LINKED_CURL tenure_lib_curl INTERFACE_LINK_LIBRARIES)
+if(NOT TENURE_LINKED_CURL STREQUAL CURL::libcurl)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${TENURE_ARCHIVE_CURL})
   execute_process(COMMAND ${CMAKE_NM} --undefined-only --portability ${TENURE_ARCHIVE_CURL}
                   OUTPUT_VARIABLE names ERROR_QUIET COMMAND_ERROR_IS_FATAL ANY)
