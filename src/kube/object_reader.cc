@@ -1,38 +1,15 @@
 #include "kube/object_reader.h"
 
 #include <cstddef>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
+
+#include "base/json_scan.h"
 
 namespace tenure::kube {
 namespace {
 
 using Json = nlohmann::json;
-
-// Lets the reader know how far the parser is, which the library does not tell: at an opening or
-// closing bracket, or at a key, just behind it.
-class Cursor {
- public:
-  // NOLINTBEGIN(readability-identifier-naming): std::iterator_traits has these names
-  using iterator_category = std::input_iterator_tag;
-  using value_type = char;
-  using difference_type = std::ptrdiff_t;
-  using pointer = const char*;
-  using reference = const char&;
-  // NOLINTEND(readability-identifier-naming)
-
-  explicit Cursor(const char** at) : at_(at) {}
-  reference operator*() const { return **at_; }
-  Cursor& operator++() {
-    ++*at_;
-    return *this;
-  }
-  bool operator!=(const Cursor& other) const { return *at_ != *other.at_; }
-
- private:
-  const char** at_;
-};
 
 // In which bracket the objects are, counted from 1, and under which key of the first.
 struct Place {
@@ -42,24 +19,6 @@ struct Place {
 constexpr Place kWhole{};
 constexpr Place kInEvent{2, "object"};
 constexpr Place kInList{3, "items"};
-
-// Of the array that has begun: a tenth of what the parser takes for it.
-const char* closing_bracket(const char* at, const char* end) {
-  int depth = 1;
-  bool quoted = false;
-  for (; at != end; ++at) {
-    if (quoted && *at == '\\') {
-      if (++at == end) break;
-    } else if (*at == '"') {
-      quoted = !quoted;
-    } else if (!quoted && *at == '[') {
-      ++depth;
-    } else if (!quoted && *at == ']' && --depth == 0) {
-      break;
-    }
-  }
-  return at;
-}
 
 class Reader final : public nlohmann::json_sax<Json> {
  public:
@@ -71,7 +30,7 @@ class Reader final : public nlohmann::json_sax<Json> {
   bool read(std::string_view text) {
     at_ = text.data();
     end_ = at_ + text.size();
-    return Json::sax_parse(Cursor(&at_), Cursor(&end_), this);
+    return Json::sax_parse(JsonCursor(&at_), JsonCursor(&end_), this);
   }
 
   std::vector<Object> objects;
@@ -101,7 +60,6 @@ class Reader final : public nlohmann::json_sax<Json> {
   }
   bool start_array(std::size_t) override {
     start();
-    if (cut_ != nullptr && depth_ == place_.depth + 2) at_ = closing_bracket(at_, end_);
     return true;
   }
   bool end_object() override { return end(); }
@@ -149,10 +107,15 @@ class Reader final : public nlohmann::json_sax<Json> {
     if (depth_ == place_.depth + 1) cut_ = nullptr;
     return true;
   }
-  bool start() {
+  void start() {
     wanted_ = nullptr;
     ++depth_;
-    return true;
+    const bool is_metadata = depth_ == place_.depth + 1 && inner_ == "metadata";
+    if (reading_ && !is_metadata) pass_over();
+  }
+  // The array or object that has begun.
+  void pass_over() {
+    at_ = find_bracket(at_, end_, [](int depth) { return depth < 0; });
   }
   bool end() {
     --depth_;

@@ -1,11 +1,12 @@
 // Objects in what an API server sends: where each is, what it is called, and its text without what
-// nobody needs. Nothing is built but that, because most of a server's bytes are looked at once.
+// nobody needs. Nothing is built but that, and spec and status are passed over at their brackets,
+// because most of a server's bytes are looked at once.
 //
 //   const auto event = read_event(line);  // {"type":"MODIFIED","object":{...}}
 //   if (event && event->object) use(event->object->key, event->object->json);
 //
 // A field of another type than it should be counts as absent; of several with the same key the last
-// counts. How deep the text is nested does not matter here; whoever reads an object's text must
+// counts. How deep an object is nested, and whether all in it is JSON, whoever reads its text must
 // mind.
 //
 // Pure; no function throws.
