@@ -14,7 +14,7 @@ target_sources(tenure PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/in
 target_compile_features(tenure PUBLIC cxx_std_20)
 target_compile_options(tenure PRIVATE ${TENURE_WARNINGS})
 target_link_libraries(tenure PUBLIC tl::expected Threads::Threads SQLite::SQLite3 yaml-cpp
-                                    CURL::libcurl OpenSSL::Crypto)
+                                    CURL::libcurl OpenSSL::Crypto simdjson::simdjson)
 # Each public header must compile alone.
 set_target_properties(tenure PROPERTIES LINKER_LANGUAGE CXX VERIFY_INTERFACE_HEADER_SETS ON)
 

@@ -4,7 +4,7 @@
 set -eu
 
 build="g++ cmake ninja-build pkg-config libsqlite3-dev libcli11-dev libfmt-dev libexpected-dev
-       nlohmann-json3-dev libcurl4-openssl-dev libssl-dev libyaml-cpp-dev prometheus-cpp-dev"
+       nlohmann-json3-dev libsimdjson-dev libcurl4-openssl-dev libssl-dev libyaml-cpp-dev prometheus-cpp-dev"
 bench="libbenchmark-dev"
 test="libgtest-dev libgmock-dev googletest clang-format-16 clang-tidy-16 ccache bash zsh fish
       python3-venv"

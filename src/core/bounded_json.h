@@ -8,8 +8,6 @@
 #include <string>
 #include <string_view>
 
-#include "base/json_scan.h"
-
 namespace tenure {
 
 /// Keeps the order of keys, which costs twice as much as nlohmann::json, which sorts them.
@@ -19,9 +17,21 @@ using Json = nlohmann::ordered_json;
 /// must not be deep.
 inline constexpr int kMaxJsonDepth = 32;
 
+/// What is no JSON may be counted wrongly; the parser finds out.
 inline bool is_deep(std::string_view bytes) {
-  const char* const end = bytes.data() + bytes.size();
-  return find_bracket(bytes.data(), end, [](int depth) { return depth > kMaxJsonDepth; }) != end;
+  int depth = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < bytes.size() && depth <= kMaxJsonDepth; ++i) {
+    const char c = bytes[i];
+    if (quoted && c == '\\') {
+      ++i;
+    } else if (c == '"') {
+      quoted = !quoted;
+    } else if (!quoted) {
+      depth += c == '{' || c == '[' ? 1 : c == '}' || c == ']' ? -1 : 0;
+    }
+  }
+  return depth > kMaxJsonDepth;
 }
 
 /// Nothing when it is not JSON, has a NUL byte (which the library takes for the end of the text),

@@ -1,13 +1,12 @@
 // Objects in what an API server sends: where each is, what it is called, and its text without what
-// nobody needs. Nothing is built but that, and spec and status are passed over at their brackets,
-// because most of a server's bytes are looked at once.
+// nobody needs. Nothing is built but that, because most of a server's bytes are looked at once.
 //
 //   const auto event = read_event(line);  // {"type":"MODIFIED","object":{...}}
 //   if (event && event->object) use(event->object->key, event->object->json);
 //
 // A field of another type than it should be counts as absent; of several with the same key the last
-// counts. How deep an object is nested, and whether all in it is JSON, whoever reads its text must
-// mind.
+// counts. How deep the text is nested does not matter here, and what is not looked at may not be
+// JSON; whoever reads an object's text must mind.
 //
 // Pure; no function throws.
 #pragma once
@@ -28,7 +27,7 @@ struct EventText {
   std::optional<Object> object{};
   std::int64_t code = 0;  ///< object.code: that of the Status that an ERROR has
 };
-/// Nothing when it is not JSON.
+/// Nothing when it is not a JSON object.
 std::optional<EventText> read_event(std::string_view line);
 
 /// One page of a list.
@@ -44,8 +43,7 @@ struct ObjectVersion {
   std::string version{};  ///< metadata.resourceVersion
   std::string uid{};
 };
-/// Of an object, or of the one that an event is about. Reads no further than it must, so what comes
-/// behind may be anything. Fields are empty where they are not there.
+/// Of an object, or of the one that an event is about. Fields are empty where they are not there.
 ObjectVersion version_of_object(std::string_view json);
 ObjectVersion version_of_event(std::string_view line);
 

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 
 #include "base/duration.h"
+#include "base/json_walk.h"
 #include "core/bounded_json.h"
 
 namespace tenure::mcl {
@@ -62,188 +62,76 @@ const ConditionType* known(const std::string& type) {
   return found == kConditions.end() ? nullptr : found;
 }
 
-// What is read, as it stands there.
-struct Fields {
-  std::string name, name_space, uid, version, deleted_at;
-  std::string lock, identity, renew_time;
-  std::string holder, renewed_at, heartbeat_at;
-  std::string condition_type, condition_status, condition_message, condition_since;
-  std::int64_t generation = 0;
-  std::int64_t lease_duration = 0, renew_deadline = 0, retry_period = 0, priority = 0;
-  std::int64_t observed_generation = 0, holders_lease_duration = 0, transitions = 0;
-  bool is_leader = false;
-};
-
-template <class Value>
-struct Place {
-  std::string_view place;
-  Value Fields::*field;
-};
-constexpr std::array kTexts = {
-    Place<std::string>{"/metadata/name", &Fields::name},
-    Place<std::string>{"/metadata/namespace", &Fields::name_space},
-    Place<std::string>{"/metadata/uid", &Fields::uid},
-    Place<std::string>{"/metadata/resourceVersion", &Fields::version},
-    Place<std::string>{"/metadata/deletionTimestamp", &Fields::deleted_at},
-    Place<std::string>{"/spec/lockName", &Fields::lock},
-    Place<std::string>{"/spec/holderIdentity", &Fields::identity},
-    Place<std::string>{"/spec/renewTime", &Fields::renew_time},
-    Place<std::string>{"/status/globalHolderIdentity", &Fields::holder},
-    Place<std::string>{"/status/globalRenewTime", &Fields::renewed_at},
-    Place<std::string>{"/status/lastHeartbeatTime", &Fields::heartbeat_at},
-    Place<std::string>{"/status/conditions[]/type", &Fields::condition_type},
-    Place<std::string>{"/status/conditions[]/status", &Fields::condition_status},
-    Place<std::string>{"/status/conditions[]/message", &Fields::condition_message},
-    Place<std::string>{"/status/conditions[]/lastTransitionTime", &Fields::condition_since},
-};
-constexpr std::array kNumbers = {
-    Place<std::int64_t>{"/metadata/generation", &Fields::generation},
-    Place<std::int64_t>{"/spec/leaseDurationSeconds", &Fields::lease_duration},
-    Place<std::int64_t>{"/spec/renewDeadlineSeconds", &Fields::renew_deadline},
-    Place<std::int64_t>{"/spec/retryPeriodSeconds", &Fields::retry_period},
-    Place<std::int64_t>{"/spec/priority", &Fields::priority},
-    Place<std::int64_t>{"/status/observedGeneration", &Fields::observed_generation},
-    Place<std::int64_t>{"/status/globalLeaseDurationSeconds", &Fields::holders_lease_duration},
-    Place<std::int64_t>{"/status/globalLeaseTransitions", &Fields::transitions},
-};
-constexpr std::array kFlags = {Place<bool>{"/status/isLeader", &Fields::is_leader}};
-constexpr std::string_view kInConditions = "/status/conditions[]";
-
-// Builds no tree of values, which would cost more than all that is decided about a heartbeat.
-class Reader final : public nlohmann::json_sax<nlohmann::json> {
- public:
-  /// False when it is not JSON, or too deep.
-  bool read(std::string_view text) {
-    at_ = text.data();
-    const char* end = at_ + text.size();
-    return text.find('\0') == std::string_view::npos &&  // where the parser would stop
-           nlohmann::json::sax_parse(JsonCursor(&at_), JsonCursor(&end), this);
-  }
-  /// Nothing when it has no name.
-  std::optional<LeaseObject> object();
-
-  bool key(string_t& name) override {
-    place_.resize(lengths_.at(depth_));
-    place_.append(name);
-    text_ = begin(kTexts);
-    number_ = begin(kNumbers);
-    flag_ = begin(kFlags);
+bool read_metadata(JsonValue& json, LeaseObject& object, bool& is_deleted) {
+  return each_member(json, [&](std::string_view key, JsonValue& value) {
+    if (key == "name") object.candidate.name = text_of(value);
+    if (key == "namespace") object.name_space = text_of(value);
+    if (key == "uid") object.uid = text_of(value);
+    if (key == "resourceVersion") object.candidate.version = text_of(value);
+    if (key == "generation") object.candidate.generation = integer_of(value);
+    if (key == "deletionTimestamp") is_deleted = !text_of(value).empty();
     return true;
-  }
-  bool string(string_t& value) override {
-    if (text_ != nullptr) *text_ = std::move(value);
-    return true;
-  }
-  bool number_integer(number_integer_t value) override {
-    if (number_ != nullptr) *number_ = value;
-    return true;
-  }
-  bool number_unsigned(number_unsigned_t value) override {
-    return number_integer(static_cast<number_integer_t>(value));
-  }
-  bool boolean(bool value) override {
-    if (flag_ != nullptr) *flag_ = value;
-    return true;
-  }
-  bool start_object(std::size_t) override {
-    if (place_ == kInConditions) begin_condition();
-    return starts("/");
-  }
-  bool end_object() override {
-    ends();
-    if (place_ == kInConditions) end_condition();
-    return true;
-  }
-  bool start_array(std::size_t) override { return starts("[]"); }
-  bool end_array() override {
-    ends();
-    return true;
-  }
-  bool null() override { return true; }
-  bool number_float(number_float_t, const string_t&) override { return true; }
-  bool binary(binary_t&) override { return true; }
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override {
-    return false;
-  }
+  });
+}
 
- private:
-  // A member of the current place: where its value goes, if anywhere. Of several with one key the
-  // last counts.
-  template <class Value, std::size_t size>
-  Value* begin(const std::array<Place<Value>, size>& places) {
-    for (const auto& [place, field] : places)
-      if (place == place_) return &(fields_.*field = Value());
-    return nullptr;
-  }
-  bool starts(std::string_view mark) {
-    if (depth_ == kMaxJsonDepth) return false;
-    place_.append(mark);
-    lengths_.at(++depth_) = place_.size();
-    text_ = nullptr;
-    number_ = nullptr;
-    flag_ = nullptr;
-    return true;
-  }
-  void ends() { place_.resize(lengths_.at(--depth_)); }
-
-  void begin_condition() {
-    fields_.condition_type.clear();
-    fields_.condition_status.clear();
-    fields_.condition_message.clear();
-    fields_.condition_since.clear();
-    condition_ = at_ - 1;  // with its bracket
-  }
-  void end_condition() {
-    if (const ConditionType* type = known(fields_.condition_type)) {
-      status_.*type->condition = {fields_.condition_status == "True", fields_.condition_message,
-                                  seconds_in(fields_.condition_since)};
-    } else {
-      foreign_conditions_.append(foreign_conditions_.empty() ? "[" : ",").append(condition_, at_);
-    }
-  }
-
-  const char* at_ = nullptr;
-  std::string place_;  // of the value that is read: "/status/conditions[]/type"
-  std::array<std::size_t, kMaxJsonDepth + 1> lengths_{};  // of the places of what is open
-  std::size_t depth_ = 0;                                 // of open objects and arrays
-  std::string* text_ = nullptr;                           // where the value goes if it is one
-  std::int64_t* number_ = nullptr;
-  bool* flag_ = nullptr;
-  Fields fields_;
-  LeaseStatus status_;  // only its conditions
-  const char* condition_ = nullptr;
-  std::string foreign_conditions_;
-};
-
-std::optional<LeaseObject> Reader::object() {
-  Fields& read = fields_;
-  if (read.name.empty() || read.name_space.empty()) return std::nullopt;
-  LeaseObject object;
-  object.name_space = std::move(read.name_space);
-  object.uid = std::move(read.uid);
-  object.lock = read.lock.empty() ? read.name : std::move(read.lock);
+bool read_spec(JsonValue& json, LeaseObject& object) {
   Candidate& candidate = object.candidate;
-  candidate.name = std::move(read.name);
-  candidate.version = std::move(read.version);
-  candidate.generation = read.generation;
-  // One that is being deleted is no candidate any more, whatever keeps it from going.
-  if (read.deleted_at.empty()) candidate.identity = std::move(read.identity);
-  candidate.renew_time = std::move(read.renew_time);
-  if (read.lease_duration > 0) candidate.timing.lease_duration = whole_seconds(read.lease_duration);
-  candidate.timing.renew_deadline = whole_seconds(read.renew_deadline);
-  candidate.timing.retry_period = whole_seconds(read.retry_period);
-  candidate.priority = read.priority;
+  return each_member(json, [&](std::string_view key, JsonValue& value) {
+    if (key == "lockName") object.lock = text_of(value);
+    if (key == "holderIdentity") candidate.identity = text_of(value);
+    if (key == "renewTime") candidate.renew_time = text_of(value);
+    if (key == "priority") candidate.priority = integer_of(value);
+    if (key == "leaseDurationSeconds") {
+      const std::int64_t number = integer_of(value);
+      if (number > 0) candidate.timing.lease_duration = whole_seconds(number);
+    }
+    if (key == "renewDeadlineSeconds")
+      candidate.timing.renew_deadline = whole_seconds(integer_of(value));
+    if (key == "retryPeriodSeconds")
+      candidate.timing.retry_period = whole_seconds(integer_of(value));
+    return true;
+  });
+}
+
+bool read_condition(JsonObject& json, LeaseObject& object) {
+  std::string type;
+  Condition condition;
+  const bool is_read = each_member(json, [&](std::string_view key, JsonValue& value) {
+    if (key == "type") type = text_of(value);
+    if (key == "status") condition.holds = text_of(value) == "True";
+    if (key == "message") condition.message = text_of(value);
+    if (key == "lastTransitionTime") condition.since_seconds = seconds_in(text_of(value));
+    return true;
+  });
+  if (!is_read) return false;
+  if (const ConditionType* ours = known(type)) {
+    object.status.*ours->condition = std::move(condition);
+    return true;
+  }
+  if (json.reset().error() != 0) return false;
+  const std::string_view raw = raw_text(json);
+  std::string& foreign = object.foreign_conditions;
+  foreign.append(foreign.empty() ? "[" : ",").append(raw);
+  return !raw.empty();
+}
+
+bool read_status(JsonValue& json, LeaseObject& object) {
   LeaseStatus& status = object.status;
-  status = std::move(status_);
-  status.observed_generation = read.observed_generation;
-  status.holder = std::move(read.holder);
-  status.renewed_seconds = seconds_in(read.renewed_at);
-  status.lease_duration_seconds = read.holders_lease_duration;
-  status.epoch = std::clamp<Epoch>(read.transitions, 0, kMaxEpoch);
-  status.is_leader = read.is_leader;
-  status.heartbeat_seconds = seconds_in(read.heartbeat_at);
-  if (!foreign_conditions_.empty()) object.foreign_conditions = foreign_conditions_ + "]";
-  return object;
+  return each_member(json, [&](std::string_view key, JsonValue& value) {
+    if (key == "observedGeneration") status.observed_generation = integer_of(value);
+    if (key == "globalHolderIdentity") status.holder = text_of(value);
+    if (key == "globalRenewTime") status.renewed_seconds = seconds_in(text_of(value));
+    if (key == "globalLeaseDurationSeconds") status.lease_duration_seconds = integer_of(value);
+    if (key == "globalLeaseTransitions")
+      status.epoch = std::clamp<Epoch>(integer_of(value), 0, kMaxEpoch);
+    if (key == "isLeader") status.is_leader = is_true(value);
+    if (key == "lastHeartbeatTime") status.heartbeat_seconds = seconds_in(text_of(value));
+    if (key != "conditions") return true;
+    const bool are_read = each_object(
+        value, [&](JsonObject& condition) { return read_condition(condition, object); });
+    if (!object.foreign_conditions.empty()) object.foreign_conditions += "]";
+    return are_read;
+  });
 }
 
 /// The elements of an array. `foreign`: an array, or nothing.
@@ -266,8 +154,19 @@ std::string conditions_of(const LeaseStatus& status, std::int64_t generation,
 }  // namespace
 
 std::optional<LeaseObject> decode_lease_object(std::string_view json) {
-  Reader reader;
-  return reader.read(json) ? reader.object() : std::nullopt;
+  LeaseObject object;
+  bool is_deleted = false;
+  const bool is_object = JsonWalk(json).each_member([&](std::string_view key, JsonValue& value) {
+    if (key == "metadata") return read_metadata(value, object, is_deleted);
+    if (key == "spec") return read_spec(value, object);
+    return key != "status" || read_status(value, object);
+  });
+  Candidate& candidate = object.candidate;
+  if (!is_object || candidate.name.empty() || object.name_space.empty()) return std::nullopt;
+  if (object.lock.empty()) object.lock = candidate.name;
+  // One that is being deleted is no candidate any more, whatever keeps it from going.
+  if (is_deleted) candidate.identity.clear();
+  return object;
 }
 
 std::string encode_candidacy(const Candidacy& candidacy, const std::string& name) {

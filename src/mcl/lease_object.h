@@ -26,8 +26,8 @@ struct LeaseObject {
   std::string foreign_conditions;  ///< of the status, as a JSON array; empty: there are none
 };
 
-/// Nothing when it is no such object, or is nested deeper than any is. A field of another type than
-/// it should be counts as absent: the API server's schema refuses it anyway.
+/// Nothing when it is no such object. A field of another type than it should be counts as absent:
+/// the API server's schema refuses it anyway. What is not of interest is not checked.
 std::optional<LeaseObject> decode_lease_object(std::string_view json);
 
 /// What a candidate says about itself.

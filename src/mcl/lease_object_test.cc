@@ -125,21 +125,36 @@ TEST(LeaseObject, ConditionsOfOthersAreKeptAsTheyAre) {
   EXPECT_EQ(patch_of(json.dump(), {}, {})["status"]["conditions"].size(), 4U);
 }
 
+TEST(LeaseObject, DamagedTextIsHarmless) {
+  const std::string whole = Json::parse(kObject).dump();
+  for (std::size_t size = 0; size < whole.size(); ++size)
+    EXPECT_FALSE(decode_lease_object(whole.substr(0, size))) << whole.substr(0, size);
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    for (const char c : std::string_view("{}[]\",:\\0t \x01\xff\0", 14)) {
+      std::string damaged = whole;
+      damaged[at] = c;
+      const auto object = decode_lease_object(damaged);
+      EXPECT_FALSE(object && (object->candidate.name.empty() || object->name_space.empty()))
+          << damaged;
+    }
+  }
+}
+
 TEST(LeaseObject, HostileTextIsHarmless) {
   const auto with = [](const std::string& what) {
     return R"({"metadata":{"name":"a","namespace":"b"},"status":{"conditions":)" + what + "}}";
   };
-  const auto nested = [&](std::size_t levels) {
-    return with(std::string(levels, '[') + std::string(levels, ']'));
-  };
-  EXPECT_TRUE(decode_lease_object(nested(30)));
-  EXPECT_FALSE(decode_lease_object(nested(31)));
-  EXPECT_FALSE(decode_lease_object(nested(1'000'000)));
-  EXPECT_FALSE(decode_lease_object(std::string(1'000'000, ']') + nested(1'000'000)));
+  const std::size_t levels = 1'000'000;
+  const std::string deep = std::string(levels, '[') + std::string(levels, ']');
+  EXPECT_TRUE(decode_lease_object(with(deep)));
+  EXPECT_TRUE(decode_lease_object(with(R"([{"type":"deep","why":)" + deep + "}]")));
+  EXPECT_FALSE(decode_lease_object(std::string(levels, ']') + with(deep)));
+  EXPECT_FALSE(decode_lease_object(with(std::string(levels, '['))));
   EXPECT_TRUE(decode_lease_object(with('"' + std::string(100, '[') + R"(\"{{\\")")));
   EXPECT_FALSE(decode_lease_object(with("[]") + std::string("\0", 1)));
   EXPECT_FALSE(decode_lease_object(with("\"\xff\"")));
-  EXPECT_FALSE(decode_lease_object(with("1e999")));
+  EXPECT_FALSE(decode_lease_object(with(R"([{"type":"x")")));
+  EXPECT_FALSE(decode_lease_object(with(R"([{"type":"x" "status":"True"}])")));
   const auto odd = decode_lease_object(
       R"({"metadata":{"name":"a","namespace":"b","generation":18446744073709551615,"generation":1.5},)"
       R"("spec":{"leaseDurationSeconds":-1,"holderIdentity":"x","holderIdentity":"y"}})");

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/duration.h"
+#include "base/json_walk.h"
 #include "base/printable.h"
 #include "core/record_codec.h"
 #include "core/record_json.h"
@@ -271,7 +272,10 @@ WriteResult write_result(const HttpResponse& answer, const Place& place) {
   WriteResult result;
   result.server_time = http_date(answer.header("date"));
   if (answer.status == 200) {
-    result.version = text_of(parse_bounded(answer.body).value_or(Json()), "generation");
+    JsonWalk(answer.body).each_member([&](std::string_view key, JsonValue& value) {
+      if (key == "generation") result.version = tenure::text_of(value);
+      return true;
+    });
     if (may_be_generation(result.version)) {
       result.outcome = WriteOutcome::applied;
     } else {

@@ -46,6 +46,7 @@ const std::map<std::string, const char*> kLibraries = {
     {"fmt", R"(src/.*\.cc|src/sim/trace\.h)"},
     {"nlohmann",
      R"(src/(core/(bounded_json\.h|record_codec\.cc)|(auth|controller|kube|mcl|server|store)/[a-z_]+\.cc|cli/(json_text\.h|[a-z_]+\.cc)))"},
+    {"simdjson.h", R"(src/base/json_walk\.h)"},
     {"CLI", R"(src/cli/[a-z_]+\.cc)"},
     {"sqlite3.h", R"(src/store/(testing/)?[a-z_]+\.cc)"},
     {"curl", R"(src/net/[a-z_]+\.cc)"},
