@@ -53,19 +53,19 @@ class Observer final : public controller::ControllerObserver {
         events_(parts.loop, parts.client, cluster,
                 [this](const std::string& what) { log_.warning("event", 0, what); }) {}
 
-  void became_leader(const mcl::LeaseObject& object, Epoch epoch) override {
-    const std::string what = object.candidate.identity + " became leader";
+  void became_leader(const std::string& lock, const controller::CandidateObject& object,
+                     const std::string& identity, Epoch epoch) override {
+    const std::string what = identity + " became leader";
     events_.record(object, what);
-    metrics_.became_leader(object.name_space + "/" + object.lock, epoch);
-    log_.info("leading", epoch, fmt::format("{} of {}/{}", what, object.name_space, object.lock));
+    metrics_.became_leader(lock, epoch);
+    log_.info("leading", epoch, fmt::format("{} of {}", what, lock));
   }
-  void stopped_leading(const mcl::LeaseObject& object, const std::string& identity, Epoch epoch,
-                       const std::string& why) override {
+  void stopped_leading(const std::string& lock, const controller::CandidateObject& object,
+                       const std::string& identity, Epoch epoch, const std::string& why) override {
     const std::string what = identity + " stopped leading";
     if (!object.uid.empty()) events_.record(object, what);
-    metrics_.stopped_leading(object.name_space + "/" + object.lock);
-    log_.warning("lost", epoch,
-                 fmt::format("{} of {}/{}: {}", what, object.name_space, object.lock, why));
+    metrics_.stopped_leading(lock);
+    log_.warning("lost", epoch, fmt::format("{} of {}: {}", what, lock, why));
   }
   void reported(const std::string& lock, Action::Note note, const std::string& detail) override {
     std::string text = fmt::format("lock {}: {}", lock, explain(note));

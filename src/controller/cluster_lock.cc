@@ -177,7 +177,10 @@ void ClusterLock::obey(const tenure::Action& action) {
     case Asked::start_work:
       acknowledged_at_ = now_.mono;
       accepted_seconds_ = seconds_of(now_.wall);
-      return emit({.kind = Action::Kind::became_leader, .name = standing_, .epoch = action.epoch});
+      return emit({.kind = Action::Kind::became_leader,
+                   .name = standing_,
+                   .identity = identity_,
+                   .epoch = action.epoch});
     case Asked::stop_work: return work_is_to_stop(action);
     case Asked::kill_work: work_ends_ = now_.mono; return;
     case Asked::report:

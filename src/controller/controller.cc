@@ -45,7 +45,7 @@ Controller::Controller(Parts parts, Options options)
       options_(std::move(options)),
       alive_(std::make_shared<char>()),
       watch_(parts_.loop, parts_.client, leases_path({}),
-             {.changed = [this](const kube::Object& object) { on_changed(object, is_synced()); },
+             {.changed = [this](const kube::Object& object) { on_told(object); },
               .deleted = [this](const std::string& key) { on_deleted(key); },
               .synced = [this] { on_synced(); },
               .problem = [this](const std::string& what) { parts_.observer.trouble(what); }}) {
@@ -85,9 +85,8 @@ bool Controller::is_selected(const std::string& object_key) const {
 
 // Its objects have been there for some time; whether their candidates live, nobody can tell yet.
 void Controller::take_up(const std::string& name_space) {
-  const auto& objects = watch_.objects();
   const std::string prefix = name_space + "/";
-  for (auto at = objects.lower_bound(prefix); at != objects.end() && at->first.starts_with(prefix);
+  for (auto at = told_.lower_bound(prefix); at != told_.end() && at->first.starts_with(prefix);
        ++at)
     if (!objects_.contains(at->first)) on_changed(at->second, /*created=*/false);
 }
@@ -105,6 +104,11 @@ void Controller::give_up(const std::string& name_space) {
 
 // -------------------------------------------------------------------------------------------------
 // objects
+
+void Controller::on_told(const kube::Object& object) {
+  if (namespaces_) told_[object.key] = object;
+  on_changed(object, is_synced());
+}
 
 // `created`: were it new to us, it would be new altogether.
 void Controller::on_changed(const kube::Object& object, bool created) {
@@ -124,6 +128,7 @@ void Controller::on_changed(const kube::Object& object, bool created) {
 }
 
 void Controller::on_deleted(const std::string& key) {
+  told_.erase(key);
   leave(key);
 }
 
@@ -146,15 +151,10 @@ Controller::Lock& Controller::lock_at(const std::string& name) {
   return *lock;
 }
 
-LeaseObject Controller::object_of(const Lock& lock, const std::string& name) const {
-  const kube::Object* object = watch_.find(lock.name_space + "/" + name);
-  if (object != nullptr)
-    if (auto decoded = decode_lease_object(object->json)) return *std::move(decoded);
-  LeaseObject gone;
-  gone.name_space = lock.name_space;
-  gone.lock = lock.name.substr(lock.name_space.size() + 1);
-  gone.candidate.name = name;
-  return gone;
+CandidateObject Controller::object_of(const Lock& lock, const std::string& name) const {
+  const kube::Reflector::Told* told = watch_.find(lock.name_space + "/" + name);
+  if (told == nullptr) return {lock.name_space, name, {}, {}};
+  return {lock.name_space, name, told->uid, told->version};
 }
 
 // -------------------------------------------------------------------------------------------------
@@ -190,10 +190,11 @@ void Controller::perform(Lock& lock, const ClusterLock::Action& action) {
     case Kind::write: return write(lock, action);
     case Kind::write_status: return write_status(lock, action.name);
     case Kind::became_leader:
-      return observer.became_leader(object_of(lock, action.name), action.epoch);
+      return observer.became_leader(lock.name, object_of(lock, action.name), action.identity,
+                                    action.epoch);
     case Kind::stopped_leading:
-      return observer.stopped_leading(object_of(lock, action.name), action.identity, action.epoch,
-                                      action.why);
+      return observer.stopped_leading(lock.name, object_of(lock, action.name), action.identity,
+                                      action.epoch, action.why);
     case Kind::report: return observer.reported(lock.name, action.note, lock.detail);
     case Kind::rival: return observer.has_rival(lock.name);
   }

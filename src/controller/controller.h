@@ -26,14 +26,24 @@
 
 namespace tenure::controller {
 
+/// The object through which a candidate takes part.
+struct CandidateObject {
+  std::string name_space;
+  std::string name;
+  std::string uid;  ///< empty: it is gone
+  std::string version;
+};
+
 /// Hears what happens; `lock` is "namespace/name". The default does nothing.
 class ControllerObserver {
  public:
   virtual ~ControllerObserver() = default;
-  virtual void became_leader(const LeaseObject&, Epoch) {}
-  /// `identity` was leader; the object may name another one by now, or be gone (no uid).
-  virtual void stopped_leading(const LeaseObject&, const std::string& /*identity*/, Epoch,
-                               const std::string& /*why*/) {}
+  virtual void became_leader(const std::string& /*lock*/, const CandidateObject&,
+                             const std::string& /*identity*/, Epoch) {}
+  /// The object may name another candidate by now, or be gone.
+  virtual void stopped_leading(const std::string& /*lock*/, const CandidateObject&,
+                               const std::string& /*identity*/, Epoch, const std::string& /*why*/) {
+  }
   /// Something a person should hear; `detail` is the store's own words.
   virtual void reported(const std::string& /*lock*/, tenure::Action::Note,
                         const std::string& /*detail*/) {}
@@ -83,6 +93,7 @@ class Controller {
   void take_up(const std::string& name_space);
   void give_up(const std::string& name_space);
   [[nodiscard]] bool is_selected(const std::string& object_key) const;
+  void on_told(const kube::Object& object);
   void on_changed(const kube::Object& object, bool created);
   void on_deleted(const std::string& key);
   void leave(const std::string& object_key);
@@ -93,7 +104,7 @@ class Controller {
   void write(Lock& lock, const ClusterLock::Action& action);
   void write_status(Lock& lock, const std::string& name);
   void on_status_written(Lock& lock, const std::string& name, const Result<HttpResponse>& answer);
-  [[nodiscard]] LeaseObject object_of(const Lock& lock, const std::string& name) const;
+  [[nodiscard]] CandidateObject object_of(const Lock& lock, const std::string& name) const;
   void drop_if_idle(Lock& lock);
 
   const Parts parts_;
@@ -103,6 +114,7 @@ class Controller {
   std::map<std::string, Taken> objects_;                // by the object's key
   const std::shared_ptr<char> alive_;
   std::optional<kube::ObjectWatch> namespaces_;  // none: all are ours
+  std::map<std::string, kube::Object> told_;     // all, for the day when their namespace is ours
   kube::ObjectWatch watch_;                      // last: it calls the rest
 };
 

@@ -13,13 +13,11 @@
 #include <functional>
 #include <string>
 
+#include "controller/controller.h"
 #include "kube/background_writer.h"
 #include "kube/events.h"
-#include "mcl/lease_object.h"
 
 namespace tenure::controller {
-
-using mcl::LeaseObject;
 
 class LeaseEvents {
  public:
@@ -28,7 +26,7 @@ class LeaseEvents {
               std::function<void(std::string)> problem);
 
   /// Returns at once; the Event has the time of this call.
-  void record(const LeaseObject& about, const std::string& message);
+  void record(const CandidateObject& about, const std::string& message);
 
  private:
   struct Waiting {

@@ -37,9 +37,9 @@ ObjectWatch::~ObjectWatch() {
   loop_.cancel(timer_);
 }
 
-const Object* ObjectWatch::find(const std::string& key) const {
-  const auto found = reflector_.objects().find(key);
-  return found == reflector_.objects().end() ? nullptr : &found->second;
+const Reflector::Told* ObjectWatch::find(const std::string& key) const {
+  const auto found = reflector_.told().find(key);
+  return found == reflector_.told().end() ? nullptr : &found->second;
 }
 
 void ObjectWatch::step(Reflector::Event event) {
@@ -60,7 +60,7 @@ void ObjectWatch::perform(const Reflector::Action& action) {
       closed_ = action.op;
       stream_.reset();
       return;
-    case Kind::changed: return handler_.changed(reflector_.objects().at(action.text));
+    case Kind::changed: return handler_.changed(action.object);
     case Kind::deleted: return handler_.deleted(action.text);
     case Kind::synced: return handler_.synced();
   }

@@ -5,7 +5,8 @@
 //                       .deleted = [&](const std::string& key) { ... },
 //                       .synced = [&] { ... }});
 //
-// The text of an object is the server's own, but for metadata.managedFields, which is null.
+// The text of an object is the server's own, but for metadata.managedFields, which is null. It is
+// told and not kept.
 //
 // Thread safety: the loop's thread only. Loop and client outlive it. No function of the handler is
 // called from inside the constructor, none after the destructor, and none may destroy the watch.
@@ -43,12 +44,9 @@ class ObjectWatch {
   ObjectWatch& operator=(const ObjectWatch&) = delete;
 
   [[nodiscard]] bool is_synced() const { return reflector_.is_synced(); }
-  /// By their keys; those of objects without a namespace begin with a slash.
-  [[nodiscard]] const std::map<std::string, Object>& objects() const {
-    return reflector_.objects();
-  }
-  /// What is known of an object now; null when it is not there.
-  [[nodiscard]] const Object* find(const std::string& key) const;
+  /// Which state of an object was told last; null when it is not there. The key of one without a
+  /// namespace begins with a slash.
+  [[nodiscard]] const Reflector::Told* find(const std::string& key) const;
 
  private:
   void step(Reflector::Event event);

@@ -25,10 +25,6 @@ void Reflector::step(Instant now, Event event, std::vector<Action>& out) {
   out_ = nullptr;
 }
 
-void Reflector::tell(Action::Kind kind, std::string key) {
-  out_->push_back({.kind = kind, .text = std::move(key)});
-}
-
 void Reflector::on(const Start&) {
   if (state_ == State::idle) list("");
 }
@@ -69,27 +65,26 @@ void Reflector::on(Listed& listed) {
 
 void Reflector::replace_all() {
   std::vector<std::string> gone;
-  for (const auto& [key, object] : objects_)
+  for (const auto& [key, _] : told_)
     if (!listing_.contains(key)) gone.push_back(key);
   for (const std::string& key : gone) remove(key);
   for (auto& [key, object] : listing_) put(std::move(object));
   listing_.clear();
-  if (!std::exchange(synced_, true)) tell(Action::Kind::synced, "");
+  if (!std::exchange(synced_, true)) out_->push_back({.kind = Action::Kind::synced});
 }
 
 void Reflector::put(Object object) {
-  const auto found = objects_.find(object.key);
-  if (found != objects_.end()) {
+  const auto found = told_.find(object.key);
+  if (found != told_.end()) {
     if (found->second.version == object.version) return;
     if (found->second.uid != object.uid) remove(object.key);
   }
-  std::string key = object.key;
-  objects_.insert_or_assign(key, std::move(object));
-  tell(Action::Kind::changed, std::move(key));
+  told_.insert_or_assign(object.key, Told{object.version, object.uid});
+  out_->push_back({.kind = Action::Kind::changed, .object = std::move(object)});
 }
 
 void Reflector::remove(const std::string& key) {
-  if (objects_.erase(key) > 0) tell(Action::Kind::deleted, key);
+  if (told_.erase(key) > 0) out_->push_back({.kind = Action::Kind::deleted, .text = key});
 }
 
 // -------------------------------------------------------------------------------------------------

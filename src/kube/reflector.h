@@ -1,4 +1,5 @@
-// Reflector: a copy of one collection of Kubernetes objects, kept up to date, as a step function.
+// Reflector: follows one collection of Kubernetes objects, as a step function. It tells each state
+// of an object once, and keeps only which states those were.
 //
 // It is told what was answered and when, and says what to ask next; it does no I/O and reads no
 // clock, so a simulator drives exactly the code that ships. The protocol is the API server's:
@@ -87,15 +88,21 @@ class Reflector {
       watch,    ///< from version `text` on, for `watch_for`, with bookmarks; answer Watched, then
                 ///< WatchEnded
       close,    ///< forget the request `op`: its answer does not count any more
-      changed,  ///< objects() has a new object, or a new state of one, at key `text`
-      deleted,  ///< objects() has nothing at key `text` any more
-      synced,   ///< objects() is complete for the first time
+      changed,  ///< `object` is new, or a new state of one
+      deleted,  ///< there is nothing at key `text` any more
+      synced,   ///< told() is complete for the first time
     };
     Kind kind = Kind::list;
     Op op = 0;
     std::string text{};
     Instant deadline{};
     Duration watch_for{};
+    Object object{};
+  };
+  /// Which state of an object was told last.
+  struct Told {
+    std::string version{};
+    std::string uid{};
   };
 
   explicit Reflector(Random& random) : random_(random) {}
@@ -104,7 +111,8 @@ class Reflector {
   void step(Instant now, Event event, std::vector<Action>& out);
   [[nodiscard]] Instant next_deadline() const { return deadline_; }
 
-  [[nodiscard]] const std::map<std::string, Object>& objects() const { return objects_; }
+  /// What there is, by key.
+  [[nodiscard]] const std::map<std::string, Told>& told() const { return told_; }
   [[nodiscard]] bool is_synced() const { return synced_; }
 
  private:
@@ -124,7 +132,6 @@ class Reflector {
   void remove(const std::string& key);
   void pause(Next next, Duration at_least);
   void forget_request();
-  void tell(Action::Kind kind, std::string key);
 
   Random& random_;
   Instant now_;
@@ -136,7 +143,7 @@ class Reflector {
   Instant deadline_ = Instant::never();
   std::string version_;                    // the last one heard of
   std::map<std::string, Object> listing_;  // pages so far
-  std::map<std::string, Object> objects_;
+  std::map<std::string, Told> told_;
   bool synced_ = false;
   bool heard_ = false;      // something, on this watch
   int silent_watches_ = 0;  // in succession

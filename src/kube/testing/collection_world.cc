@@ -66,7 +66,7 @@ bool CollectionWorld::is_up_to_date() const {
     return a.first == b.first && a.second.version == b.second.version &&
            a.second.uid == b.second.uid;
   };
-  const auto& copy = reflector_.objects();
+  const auto& copy = reflector_.told();
   return std::equal(copy.begin(), copy.end(), server_.begin(), server_.end(), same);
 }
 
@@ -98,20 +98,20 @@ void CollectionWorld::note(const Reflector::Action& action) {
     if (++synced_ > 1) broken("synced twice");
     return;
   }
-  const std::string& key = action.text;
   if (action.kind == Kind::deleted) {
-    if (told_.erase(key) == 0) broken("deleted what was not there: " + key);
+    if (told_.erase(action.text) == 0) broken("deleted what was not there: " + action.text);
     return;
   }
-  const auto found = reflector_.objects().find(key);
-  if (found == reflector_.objects().end()) return broken("changed, but not there: " + key);
-  const std::uint64_t version = number(found->second.version);
+  const Object& object = action.object;
+  const std::string& key = object.key;
+  if (!reflector_.told().contains(key)) return broken("changed, but not there: " + key);
+  const std::uint64_t version = number(object.version);
   if (version < seen_[key]) broken("went back to an older state: " + key);
   seen_[key] = version;
   const auto before = told_.find(key);
-  if (before != told_.end() && before->second.uid != found->second.uid)
+  if (before != told_.end() && before->second.uid != object.uid)
     broken("became another object without being deleted: " + key);
-  told_[key] = found->second;
+  told_[key] = object;
 }
 
 void CollectionWorld::broken(const std::string& what) {
