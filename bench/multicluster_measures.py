@@ -118,10 +118,16 @@ async def candidates(stage: Stage, locks: list[str], generation: int) -> list[Pr
     return programs
 
 
+# The longest pause between two renewals of a Go candidate, and a look at the bucket. A controller that has seen no
+# renewal yet must count a lease from its first look.
+SETTLED = 8
+
+
 async def controller_killed(stage: Stage) -> list[Row]:
-    locks, times = [f"controller-killed-{i}" for i in range(3)], list[tuple[float, float]]()
+    locks, times = [f"controller-killed-{i}" for i in range(6)], list[tuple[float, float]]()
     leaders, followers = await candidates(stage, locks, 0), await candidates(stage, locks, 1)
     for generation in range(1, 1 + (1 if stage.quick else 5)):
+        await asyncio.sleep(SETTLED)
         await any_phase()
         side = SIDES[(generation - 1) % 2]
         at = killed(stage.controllers[side])

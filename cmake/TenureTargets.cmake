@@ -13,26 +13,31 @@ if(TENURE_TESTS)  # who develops; a newer compiler must not stop somebody who on
 endif()
 
 # A value of JSON becomes another type where the source says so, and nowhere else.
-set(TENURE_DEFINITIONS JSON_USE_IMPLICIT_CONVERSIONS=0)
+set(TENURE_DEFINITIONS_layer JSON_USE_IMPLICIT_CONVERSIONS=0)
 
-# With TENURE_PRECOMPILE, the headers of others that most sources include are parsed once. Not where a forgotten
-# include is to be noticed.
+# The headers of others that most sources include, parsed once: for tests always, for layers with TENURE_PRECOMPILE. Not
+# where a forgotten include is to be noticed.
+function(tenure_precompiled kind)
+  add_executable(tenure_precompiled_${kind} ${PROJECT_SOURCE_DIR}/cmake/precompiled.cc)
+  target_compile_options(tenure_precompiled_${kind} PRIVATE ${TENURE_WARNINGS} ${TENURE_OPTIONS_${kind}})
+  target_compile_definitions(tenure_precompiled_${kind} PRIVATE ${TENURE_DEFINITIONS_${kind}})
+  target_link_libraries(tenure_precompiled_${kind} PRIVATE tl::expected fmt::fmt-header-only nlohmann_json::nlohmann_json
+                                                           $<$<STREQUAL:${kind},test>:GTest::gmock>)
+  target_precompile_headers(tenure_precompiled_${kind} PRIVATE <algorithm> <chrono> <functional> <map> <memory> <optional>
+                            <string> <utility> <variant> <vector> <tl/expected.hpp> ${ARGN})
+endfunction()
+
+# Most of a build is tests, and most of them waits for something else than itself.
+set(TENURE_OPTIONS_test -O0)
+if(TENURE_TESTS)
+  tenure_precompiled(test <gmock/gmock.h> <gtest/gtest.h> <nlohmann/json.hpp>)
+endif()
 if(TENURE_PRECOMPILE)
-  set(common <algorithm> <chrono> <functional> <map> <memory> <optional> <string> <utility> <variant> <vector>
-             <tl/expected.hpp>)
-  add_library(tenure_precompiled_layer OBJECT ${PROJECT_SOURCE_DIR}/cmake/precompiled.cc)
-  target_compile_options(tenure_precompiled_layer PRIVATE ${TENURE_WARNINGS})
-  target_compile_definitions(tenure_precompiled_layer PRIVATE ${TENURE_DEFINITIONS})
-  target_link_libraries(tenure_precompiled_layer PRIVATE tl::expected fmt::fmt-header-only nlohmann_json::nlohmann_json)
-  target_precompile_headers(tenure_precompiled_layer PRIVATE ${common} <fmt/format.h> <nlohmann/json.hpp>)
-  add_executable(tenure_precompiled_test ${PROJECT_SOURCE_DIR}/cmake/precompiled.cc)
-  target_compile_options(tenure_precompiled_test PRIVATE ${TENURE_WARNINGS})
-  target_link_libraries(tenure_precompiled_test PRIVATE tl::expected fmt::fmt-header-only GTest::gtest GTest::gmock GTest::gtest_main)
-  target_precompile_headers(tenure_precompiled_test PRIVATE ${common} <gmock/gmock.h> <gtest/gtest.h>)
+  tenure_precompiled(layer <fmt/format.h> <nlohmann/json.hpp>)
 endif()
 
 function(tenure_precompile target kind)
-  if(TENURE_PRECOMPILE)
+  if(TARGET tenure_precompiled_${kind})
     target_precompile_headers(${target} REUSE_FROM tenure_precompiled_${kind})
     target_compile_definitions(${target} PRIVATE FMT_HEADER_ONLY=1)  # also where it is not linked
   endif()
@@ -43,7 +48,7 @@ function(tenure_layer name)
   add_library(tenure_${name} STATIC)
   target_include_directories(tenure_${name} PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
   target_compile_options(tenure_${name} PRIVATE ${TENURE_WARNINGS})
-  target_compile_definitions(tenure_${name} PRIVATE ${TENURE_DEFINITIONS})
+  target_compile_definitions(tenure_${name} PRIVATE ${TENURE_DEFINITIONS_layer})
   tenure_precompile(tenure_${name} layer)
   list(TRANSFORM arg_DEPENDS PREPEND tenure_)
   target_link_libraries(tenure_${name} PUBLIC ${arg_DEPENDS})
@@ -68,8 +73,11 @@ function(tenure_test name)
     set(fixtures FIXTURES_REQUIRED ${arg_FIXTURES})
   endif()
   add_executable(${name} ${arg_SOURCES})
-  target_compile_options(${name} PRIVATE ${TENURE_WARNINGS})
+  target_compile_options(${name} PRIVATE ${TENURE_WARNINGS} ${TENURE_OPTIONS_test})
   tenure_precompile(${name} test)
+  # The worlds that tests live in run through years.
+  list(FILTER arg_SOURCES INCLUDE REGEX "testing/")
+  set_source_files_properties(${arg_SOURCES} PROPERTIES COMPILE_OPTIONS -O1 SKIP_PRECOMPILE_HEADERS ON)
   target_link_libraries(${name} PRIVATE ${arg_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
   if((NOT TENURE_SERVER_TESTS AND "${arg_LABELS}" MATCHES "integration|interop|servers") OR
      (NOT TENURE_ONE_THREAD_TESTS AND arg_ONE_THREAD))

@@ -49,8 +49,7 @@ inline std::string print(const Json& json) {
   return json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
 }
 
-/// A string with its quotes. What is written for each renewal is composed as text with it: a tree
-/// of values would cost more than all that is decided about a renewal.
+/// A string with its quotes, for text that is composed.
 inline std::string json_text(const std::string& text) {
   const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
     return c >= ' ' && c <= '~' && c != '"' && c != '\\';

@@ -1,5 +1,6 @@
 #include "core/record_codec.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <string>
@@ -82,6 +83,10 @@ class Fields {
   std::string problem_;
 };
 
+bool is_known(const std::string& key) {
+  return std::find(kKnownKeys.begin(), kKnownKeys.end(), key) != kKnownKeys.end();
+}
+
 std::string unknown_keys(Json json) {
   for (const char* key : kKnownKeys) json.erase(key);
   return json.empty() ? std::string() : print(json);
@@ -107,28 +112,34 @@ Json unknown_keys_of(const LeaderElectionRecord& record) {
   return parse_bounded(record.unknown_json).value_or(Json());
 }
 
-Json json_of_record(const LeaderElectionRecord& record) {
-  Json json = {{"holderIdentity", record.holder_identity},
-               {"leaseDurationSeconds", record.lease_duration_seconds},
-               {"acquireTime", format_rfc3339(record.acquire_time)},
-               {"renewTime", format_rfc3339(record.renew_time)},
-               {"leaderTransitions", record.leader_transitions},
-               {"strategy", record.strategy},
-               {"preferredHolder", record.preferred_holder}};
-  if (record.write_id.present()) json["writeId"] = text_of_write_id(record.write_id);
-  json["cluster"] = record.cluster;
-  json["version"] = record.format;
-  if (record.resign_epoch != 0) json["resignEpoch"] = record.resign_epoch;
-  if (record.grace != Duration(0))
-    json["graceMilliseconds"] = std::chrono::floor<std::chrono::milliseconds>(record.grace).count();
+std::string text_of_record(const LeaderElectionRecord& record, const char* epoch_key,
+                           std::string (*text_of)(WallTime)) {
+  std::string text = "{";
+  const auto put = [&text](std::string_view key, std::string_view value) {
+    text.append(text.size() > 1 ? ",\"" : "\"").append(key).append("\":").append(value);
+  };
+  put("holderIdentity", json_text(record.holder_identity));
+  put("leaseDurationSeconds", std::to_string(record.lease_duration_seconds));
+  put("acquireTime", json_text(text_of(record.acquire_time)));
+  put("renewTime", json_text(text_of(record.renew_time)));
+  put(epoch_key, std::to_string(record.leader_transitions));
+  put("strategy", json_text(record.strategy));
+  put("preferredHolder", json_text(record.preferred_holder));
+  if (record.write_id.present()) put("writeId", json_text(text_of_write_id(record.write_id)));
+  put("cluster", json_text(record.cluster));
+  put("version", std::to_string(record.format));
+  if (record.resign_epoch != 0) put("resignEpoch", std::to_string(record.resign_epoch));
+  const auto grace = std::chrono::floor<std::chrono::milliseconds>(record.grace);
+  if (record.grace != Duration(0)) put("graceMilliseconds", std::to_string(grace.count()));
   if (const Json kept = unknown_keys_of(record); kept.is_object())
     for (const auto& [key, value] : kept.items())
-      if (!json.contains(key)) json[key] = value;
-  return json;
+      if (key != epoch_key && !is_known(key))
+        text.append(",").append(json_text(key)).append(":").append(print(value));
+  return text + "}";
 }
 
 std::string encode_record(const LeaderElectionRecord& record) {
-  return print(json_of_record(record));
+  return text_of_record(record, "leaderTransitions", format_rfc3339);
 }
 
 Observation decode_record(std::string_view bytes, Version version) {

@@ -1,5 +1,4 @@
-// LeaderElectionRecord as a value of the JSON library, for codecs that put it into something larger
-// or under other keys; record_codec.h has its text.
+// Parts of the record's text, for codecs that put it into something larger or under other keys.
 #pragma once
 
 #include <string>
@@ -10,8 +9,10 @@
 
 namespace tenure {
 
-/// The keys of encode_record(), in its order.
-Json json_of_record(const LeaderElectionRecord& record);
+/// The text of encode_record(), with another key for the epoch and times written in another way.
+/// Composed, because a tree of values would cost more than all that is decided about a renewal.
+std::string text_of_record(const LeaderElectionRecord& record, const char* epoch_key,
+                           std::string (*text_of)(WallTime));
 
 /// record.unknown_json; null when there are none.
 Json unknown_keys_of(const LeaderElectionRecord& record);

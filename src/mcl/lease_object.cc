@@ -155,6 +155,8 @@ std::string conditions_of(const LeaseStatus& status, std::int64_t generation,
 
 std::optional<LeaseObject> decode_lease_object(std::string_view json) {
   LeaseObject object;
+  // What it does not state follows from what it states (chain.h).
+  object.candidate.timing.renew_deadline = object.candidate.timing.retry_period = Duration(0);
   bool is_deleted = false;
   const bool is_object = JsonWalk(json).each_member([&](std::string_view key, JsonValue& value) {
     if (key == "metadata") return read_metadata(value, object, is_deleted);

@@ -40,6 +40,16 @@ TEST(LeaseObject, ReadsWhatTheGoLockWrites) {
   EXPECT_TRUE(object->status.backend_healthy.holds);
 }
 
+TEST(LeaseObject, TimesThatItDoesNotStateAreNone) {
+  EXPECT_EQ(decode_lease_object(kObject)->candidate.timing.renew_deadline, 0s);
+  Json json = Json::parse(kObject);
+  json["spec"] = {{"renewDeadlineSeconds", 40}, {"retryPeriodSeconds", "7"}};
+  const CandidateTiming timing = decode_lease_object(json.dump())->candidate.timing;
+  EXPECT_EQ(timing.lease_duration, 15s) << "what the protocol takes for it";
+  EXPECT_EQ(timing.renew_deadline, 40s);
+  EXPECT_EQ(timing.retry_period, 0s);
+}
+
 TEST(LeaseObject, ALockMayHaveAnotherNameThanTheObject) {
   Json json = Json::parse(kObject);
   json["spec"]["lockName"] = "shared";

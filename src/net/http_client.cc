@@ -16,11 +16,10 @@ namespace tenure {
 namespace {
 
 constexpr std::size_t kMaxHeaderBytes = 64 * 1024;
-/// At a time, beside the streams, each with a connection; the rest waits. What curl has of a
-/// request is ten times what the request is, and a thousand begin together when a controller does.
-constexpr std::size_t kMaxRequests = 64;
-/// With some for streams.
-constexpr long kKeptConnections = 2 * kMaxRequests;
+/// curl's own are 16 and 64 kB for each request that is under way. Most answers fit; to send less at once
+/// than this is not possible.
+constexpr long kReceiveBuffer = 4 * 1024;
+constexpr long kSendBuffer = 16 * 1024;
 /// What is kept of requests that have ended, for later ones.
 constexpr std::size_t kMaxIdle = 8;
 /// A silent peer of a stream is noticed by the kernel after idle + 3 intervals.
@@ -204,6 +203,8 @@ void set_common_options(Handle& handle, const HttpClientOptions& options) {
   set_tls_options(easy, options.tls);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kReceiveBuffer);
+  curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, kSendBuffer);
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, handle.error_text.data());
 }
 
@@ -266,7 +267,8 @@ class Client final : public HttpClient {
     curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
     // Otherwise four for each request that is running: those of a burst would be closed after it,
     // and the next one would begin with handshakes.
-    curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, kKeptConnections);
+    const std::size_t with_streams = 2 * options_.max_requests;
+    curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(with_streams));
   }
   ~Client() override;
   Client(const Client&) = delete;
@@ -348,7 +350,7 @@ std::uint64_t Client::start(HttpRequest request, Data data, Done done) {
   Transfer& started = *transfer;
   transfers_.emplace(started.id, std::move(transfer));
   started.deadline = loop_.at(started.request.deadline, [this, id = started.id] { give_up(id); });
-  if (started.data || requests_ < kMaxRequests) {
+  if (started.data || requests_ < options_.max_requests) {
     begin(started);
   } else {
     waiting_.push_back(started.id);
@@ -374,7 +376,7 @@ void Client::begin(Transfer& transfer) {
 /// The newest first: of a server that is too slow for all of them the oldest are about to be given
 /// up, and to give up one that runs costs its connection, so that soon none would come in time.
 void Client::begin_waiting() {
-  while (!waiting_.empty() && requests_ < kMaxRequests) {
+  while (!waiting_.empty() && requests_ < options_.max_requests) {
     Transfer& next = *transfers_.at(waiting_.back());
     waiting_.pop_back();
     begin(next);

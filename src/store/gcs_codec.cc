@@ -321,15 +321,7 @@ Result<Page> list_result(const HttpResponse& answer, const Place& place) {
 }
 
 std::string encode(const LeaderElectionRecord& record) {
-  const Json flat = json_of_record(record);
-  Json object = Json::object();
-  for (const auto& [key, value] : flat.items()) {
-    const std::string name = key == kRecordEpoch ? kObjectEpoch : key;
-    if (!object.contains(name)) object[name] = value;
-  }
-  object["acquireTime"] = nine_digits(record.acquire_time);
-  object["renewTime"] = nine_digits(record.renew_time);
-  return print(object);
+  return text_of_record(record, kObjectEpoch, nine_digits);
 }
 
 Observation decode(std::string_view bytes, Version version) {
