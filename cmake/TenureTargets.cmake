@@ -18,7 +18,12 @@ set(TENURE_DEFINITIONS_layer JSON_USE_IMPLICIT_CONVERSIONS=0)
 # The headers of others that most sources include, parsed once: for tests always, for layers with TENURE_PRECOMPILE. Not
 # where a forgotten include is to be noticed.
 function(tenure_precompiled kind)
-  add_executable(tenure_precompiled_${kind} ${PROJECT_SOURCE_DIR}/cmake/precompiled.cc)
+  # As position-independent as who uses them.
+  if(kind STREQUAL test)
+    add_executable(tenure_precompiled_test ${PROJECT_SOURCE_DIR}/cmake/precompiled.cc)
+  else()
+    add_library(tenure_precompiled_${kind} OBJECT ${PROJECT_SOURCE_DIR}/cmake/precompiled.cc)
+  endif()
   target_compile_options(tenure_precompiled_${kind} PRIVATE ${TENURE_WARNINGS} ${TENURE_OPTIONS_${kind}})
   target_compile_definitions(tenure_precompiled_${kind} PRIVATE ${TENURE_DEFINITIONS_${kind}})
   target_link_libraries(tenure_precompiled_${kind} PRIVATE tl::expected fmt::fmt-header-only nlohmann_json::nlohmann_json
@@ -27,7 +32,7 @@ function(tenure_precompiled kind)
                             <string> <utility> <variant> <vector> <tl/expected.hpp> ${ARGN})
 endfunction()
 
-# Most of a build is tests, and most of them waits for something else than itself.
+# Most of a build is tests, and most of them wait for something else than themselves.
 set(TENURE_OPTIONS_test -O0)
 if(TENURE_TESTS)
   tenure_precompiled(test <gmock/gmock.h> <gtest/gtest.h> <nlohmann/json.hpp>)

@@ -17,9 +17,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t kMaxMessageBytes = 500;
-/// At a time: an API server is near, and where it is slow, because it is busy, more would only wait
-/// in there.
-constexpr std::size_t kMaxRequests = 64;
 /// A server that asks for more is asked again all the same.
 constexpr Duration kMaxRetryAfter = std::chrono::seconds(60);
 
@@ -219,10 +216,8 @@ Result<std::unique_ptr<Client>> Client::create(Loop& loop, ClusterConfig config,
                   .client_key_pem = config.client_key_pem,
                   .server_name = config.tls_server_name,
                   .insecure_skip_verify = config.insecure_skip_tls_verify};
-  auto http = HttpClient::create(loop, {.tls = tls,
-                                        .proxy_url = config.proxy_url,
-                                        .user_agent = std::move(user_agent),
-                                        .max_requests = kMaxRequests});
+  auto http = HttpClient::create(
+      loop, {.tls = tls, .proxy_url = config.proxy_url, .user_agent = std::move(user_agent)});
   if (!http) return tl::unexpected(http.error());
   return std::make_unique<ApiClient>(loop, std::move(config), std::move(tls), std::move(*http),
                                      std::move(*credentials));

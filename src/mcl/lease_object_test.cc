@@ -124,6 +124,7 @@ TEST(LeaseObject, ConditionsOfOthersAreKeptAsTheyAre) {
   Json& conditions = json["status"]["conditions"];
   const Json audited = conditions[1];
   conditions.insert(conditions.begin(), Json({{"type", 7}, {"why", {{"a", {1, "\"]}"}}}}}));
+  conditions.insert(conditions.begin() + 1, "no condition");
   const Json written = patch_of(json.dump(), {}, {})["status"]["conditions"];
   ASSERT_EQ(written.size(), 6U);
   EXPECT_EQ(written[0]["type"], "BackendHealthy");

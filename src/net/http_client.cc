@@ -16,8 +16,13 @@ namespace tenure {
 namespace {
 
 constexpr std::size_t kMaxHeaderBytes = 64 * 1024;
-/// curl's own are 16 and 64 kB for each request that is under way. Most answers fit; to send less at once
-/// than this is not possible.
+/// At a time, beside the streams, each with a connection; the rest waits. What curl has of a
+/// request is ten times what the request is, and a thousand begin together when a controller does.
+constexpr std::size_t kMaxRequests = 64;
+/// With some for streams.
+constexpr long kKeptConnections = 2 * kMaxRequests;
+/// Of each request that is under way; curl's own are 16 and 64 kB. Most answers fit, and a smaller
+/// one for sending is not to be had.
 constexpr long kReceiveBuffer = 4 * 1024;
 constexpr long kSendBuffer = 16 * 1024;
 /// What is kept of requests that have ended, for later ones.
@@ -267,8 +272,7 @@ class Client final : public HttpClient {
     curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
     // Otherwise four for each request that is running: those of a burst would be closed after it,
     // and the next one would begin with handshakes.
-    const std::size_t with_streams = 2 * options_.max_requests;
-    curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(with_streams));
+    curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, kKeptConnections);
   }
   ~Client() override;
   Client(const Client&) = delete;
@@ -350,7 +354,7 @@ std::uint64_t Client::start(HttpRequest request, Data data, Done done) {
   Transfer& started = *transfer;
   transfers_.emplace(started.id, std::move(transfer));
   started.deadline = loop_.at(started.request.deadline, [this, id = started.id] { give_up(id); });
-  if (started.data || requests_ < options_.max_requests) {
+  if (started.data || requests_ < kMaxRequests) {
     begin(started);
   } else {
     waiting_.push_back(started.id);
@@ -376,7 +380,7 @@ void Client::begin(Transfer& transfer) {
 /// The newest first: of a server that is too slow for all of them the oldest are about to be given
 /// up, and to give up one that runs costs its connection, so that soon none would come in time.
 void Client::begin_waiting() {
-  while (!waiting_.empty() && requests_ < options_.max_requests) {
+  while (!waiting_.empty() && requests_ < kMaxRequests) {
     Transfer& next = *transfers_.at(waiting_.back());
     waiting_.pop_back();
     begin(next);

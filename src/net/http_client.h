@@ -63,10 +63,6 @@ struct HttpClientOptions {
   TlsIdentity tls{};
   std::string proxy_url{};  ///< may hold a password; never shown
   std::string user_agent{};
-  /// At a time, beside the streams, each with a connection; the rest waits, and the newest of it is
-  /// next. What curl has of a request is ten times what the request is, a connection with TLS is
-  /// 40 kB, and a thousand begin together when a controller does.
-  std::size_t max_requests = 64;
 };
 
 class HttpClient {
