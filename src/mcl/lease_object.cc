@@ -127,6 +127,7 @@ bool read_status(JsonValue& json, LeaseObject& object) {
     if (key == "isLeader") status.is_leader = is_true(value);
     if (key == "lastHeartbeatTime") status.heartbeat_seconds = seconds_in(text_of(value));
     if (key != "conditions") return true;
+    object.foreign_conditions.clear();  // of several with one key the last counts
     const bool are_read = each_object(
         value, [&](JsonObject& condition) { return read_condition(condition, object); });
     if (!object.foreign_conditions.empty()) object.foreign_conditions += "]";

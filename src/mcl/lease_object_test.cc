@@ -170,6 +170,9 @@ TEST(LeaseObject, HostileTextIsHarmless) {
       R"({"metadata":{"name":"a","namespace":"b","generation":18446744073709551615,"generation":1.5},)"
       R"("spec":{"leaseDurationSeconds":-1,"holderIdentity":"x","holderIdentity":"y"}})");
   ASSERT_TRUE(odd);
+  const auto twice = decode_lease_object(with(R"([{"type":"a"}],"conditions":[{"type":"b"}])"));
+  ASSERT_TRUE(twice);
+  EXPECT_EQ(twice->foreign_conditions, R"([{"type":"b"}])");
   EXPECT_EQ(odd->candidate.generation, 0);
   EXPECT_EQ(odd->candidate.identity, "y");
 }
