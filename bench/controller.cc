@@ -35,7 +35,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-using mcl::LeaseObject;
 using std::chrono::seconds;
 
 constexpr mcl::CandidateTiming kTiming;  // 15, 10 and 2 s
@@ -384,12 +383,12 @@ class Run final : public controller::ControllerObserver {
   void print();
 
   void synced(std::size_t) override { api_.begin_heartbeats(); }
-  void became_leader(const std::string&, const controller::CandidateObject&, const std::string&,
+  void became_leader(const std::string&, const kube::EventSubject&, const std::string&,
                      Epoch) override {
     if (++leaders_ == locks_) loop_.at(loop_.now().mono + kSettling, [this] { begin(); });
   }
-  void stopped_leading(const std::string& lock, const controller::CandidateObject&,
-                       const std::string&, Epoch, const std::string& why) override {
+  void stopped_leading(const std::string& lock, const kube::EventSubject&, const std::string&,
+                       Epoch, const std::string& why) override {
     if (lost_++ == 0) fmt::print(stderr, "lost {}: {}\n", lock, why);
   }
   void trouble(const std::string& what) override { fmt::print(stderr, "trouble: {}\n", what); }

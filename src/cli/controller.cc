@@ -53,14 +53,14 @@ class Observer final : public controller::ControllerObserver {
         events_(parts.loop, parts.client, cluster,
                 [this](const std::string& what) { log_.warning("event", 0, what); }) {}
 
-  void became_leader(const std::string& lock, const controller::CandidateObject& object,
+  void became_leader(const std::string& lock, const kube::EventSubject& object,
                      const std::string& identity, Epoch epoch) override {
     const std::string what = identity + " became leader";
     events_.record(object, what);
     metrics_.became_leader(lock, epoch);
     log_.info("leading", epoch, fmt::format("{} of {}", what, lock));
   }
-  void stopped_leading(const std::string& lock, const controller::CandidateObject& object,
+  void stopped_leading(const std::string& lock, const kube::EventSubject& object,
                        const std::string& identity, Epoch epoch, const std::string& why) override {
     const std::string what = identity + " stopped leading";
     if (!object.uid.empty()) events_.record(object, what);

@@ -32,7 +32,6 @@ namespace tenure::controller {
 
 using mcl::Candidate;
 using mcl::Chain;
-using mcl::LeaseObject;
 using mcl::LeaseStatus;
 
 class ClusterLock {

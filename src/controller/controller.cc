@@ -151,10 +151,16 @@ Controller::Lock& Controller::lock_at(const std::string& name) {
   return *lock;
 }
 
-CandidateObject Controller::object_of(const Lock& lock, const std::string& name) const {
-  const kube::Reflector::Told* told = watch_.find(lock.name_space + "/" + name);
-  if (told == nullptr) return {lock.name_space, name, {}, {}};
-  return {lock.name_space, name, told->uid, told->version};
+kube::EventSubject Controller::object_of(const Lock& lock, const std::string& name) const {
+  kube::EventSubject object{.api_version = "multicluster.core.cnrm.cloud.google.com/v1alpha1",
+                            .kind = "MultiClusterLease",
+                            .name_space = lock.name_space,
+                            .name = name};
+  if (const kube::ObjectVersion* told = watch_.find(lock.name_space + "/" + name)) {
+    object.uid = told->uid;
+    object.version = told->version;
+  }
+  return object;
 }
 
 // -------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@
 
 #include "controller/cluster_lock.h"
 #include "kube/client.h"
+#include "kube/events.h"
 #include "kube/object_watch.h"
 #include "mcl/lease_object.h"
 #include "runtime/clock.h"
@@ -26,22 +27,15 @@
 
 namespace tenure::controller {
 
-/// The object through which a candidate takes part.
-struct CandidateObject {
-  std::string name_space;
-  std::string name;
-  std::string uid;  ///< empty: it is gone
-  std::string version;
-};
-
-/// Hears what happens; `lock` is "namespace/name". The default does nothing.
+/// Hears what happens; `lock` is "namespace/name", and a subject without uid is gone. The default
+/// does nothing.
 class ControllerObserver {
  public:
   virtual ~ControllerObserver() = default;
-  virtual void became_leader(const std::string& /*lock*/, const CandidateObject&,
+  virtual void became_leader(const std::string& /*lock*/, const kube::EventSubject&,
                              const std::string& /*identity*/, Epoch) {}
   /// The object may name another candidate by now, or be gone.
-  virtual void stopped_leading(const std::string& /*lock*/, const CandidateObject&,
+  virtual void stopped_leading(const std::string& /*lock*/, const kube::EventSubject&,
                                const std::string& /*identity*/, Epoch, const std::string& /*why*/) {
   }
   /// Something a person should hear; `detail` is the store's own words.
@@ -104,7 +98,7 @@ class Controller {
   void write(Lock& lock, const ClusterLock::Action& action);
   void write_status(Lock& lock, const std::string& name);
   void on_status_written(Lock& lock, const std::string& name, const Result<HttpResponse>& answer);
-  [[nodiscard]] CandidateObject object_of(const Lock& lock, const std::string& name) const;
+  [[nodiscard]] kube::EventSubject object_of(const Lock& lock, const std::string& name) const;
   void drop_if_idle(Lock& lock);
 
   const Parts parts_;

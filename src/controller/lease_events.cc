@@ -21,14 +21,9 @@ LeaseEvents::LeaseEvents(Loop& loop, kube::Client& client, std::string instance,
                  return begin();
                }}) {}
 
-void LeaseEvents::record(const CandidateObject& about, const std::string& message) {
+void LeaseEvents::record(const kube::EventSubject& about, const std::string& message) {
   if (waiting_.size() >= kMaxWaiting) waiting_.erase(std::next(waiting_.begin()));
-  waiting_.push_back({.subject = {.api_version = "multicluster.core.cnrm.cloud.google.com/v1alpha1",
-                                  .kind = "MultiClusterLease",
-                                  .name_space = about.name_space,
-                                  .name = about.name,
-                                  .uid = about.uid,
-                                  .version = about.version},
+  waiting_.push_back({.subject = about,
                       .event = {.name = kube::event_name(about.name, random_.next()),
                                 .message = message,
                                 .at = loop_.now().wall,

@@ -13,7 +13,6 @@
 #include <functional>
 #include <string>
 
-#include "controller/controller.h"
 #include "kube/background_writer.h"
 #include "kube/events.h"
 
@@ -26,7 +25,7 @@ class LeaseEvents {
               std::function<void(std::string)> problem);
 
   /// Returns at once; the Event has the time of this call.
-  void record(const CandidateObject& about, const std::string& message);
+  void record(const kube::EventSubject& about, const std::string& message);
 
  private:
   struct Waiting {

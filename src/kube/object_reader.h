@@ -39,10 +39,6 @@ struct ListText {
 /// Nothing when it is not a JSON object.
 std::optional<ListText> read_list(std::string_view page);
 
-struct ObjectVersion {
-  std::string version{};  ///< metadata.resourceVersion
-  std::string uid{};
-};
 /// Of an object, or of the one that an event is about. Fields are empty where they are not there.
 ObjectVersion version_of_object(std::string_view json);
 ObjectVersion version_of_event(std::string_view line);

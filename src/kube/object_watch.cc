@@ -37,7 +37,7 @@ ObjectWatch::~ObjectWatch() {
   loop_.cancel(timer_);
 }
 
-const Reflector::Told* ObjectWatch::find(const std::string& key) const {
+const ObjectVersion* ObjectWatch::find(const std::string& key) const {
   const auto found = reflector_.told().find(key);
   return found == reflector_.told().end() ? nullptr : &found->second;
 }

@@ -46,7 +46,7 @@ class ObjectWatch {
   [[nodiscard]] bool is_synced() const { return reflector_.is_synced(); }
   /// Which state of an object was told last; null when it is not there. The key of one without a
   /// namespace begins with a slash.
-  [[nodiscard]] const Reflector::Told* find(const std::string& key) const;
+  [[nodiscard]] const ObjectVersion* find(const std::string& key) const;
 
  private:
   void step(Reflector::Event event);

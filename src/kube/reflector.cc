@@ -79,7 +79,7 @@ void Reflector::put(Object object) {
     if (found->second.version == object.version) return;
     if (found->second.uid != object.uid) remove(object.key);
   }
-  told_.insert_or_assign(object.key, Told{object.version, object.uid});
+  told_.insert_or_assign(object.key, ObjectVersion{object.version, object.uid});
   out_->push_back({.kind = Action::Kind::changed, .object = std::move(object)});
 }
 

@@ -43,6 +43,12 @@ struct Object {
   std::string json{};  ///< the object, without metadata.managedFields
 };
 
+/// Which state of which object.
+struct ObjectVersion {
+  std::string version{};  ///< metadata.resourceVersion
+  std::string uid{};
+};
+
 class Reflector {
  public:
   using Op = std::uint64_t;
@@ -99,11 +105,6 @@ class Reflector {
     Duration watch_for{};
     Object object{};
   };
-  /// Which state of an object was told last.
-  struct Told {
-    std::string version{};
-    std::string uid{};
-  };
 
   explicit Reflector(Random& random) : random_(random) {}
 
@@ -112,7 +113,7 @@ class Reflector {
   [[nodiscard]] Instant next_deadline() const { return deadline_; }
 
   /// What there is, by key.
-  [[nodiscard]] const std::map<std::string, Told>& told() const { return told_; }
+  [[nodiscard]] const std::map<std::string, ObjectVersion>& told() const { return told_; }
   [[nodiscard]] bool is_synced() const { return synced_; }
 
  private:
@@ -143,7 +144,7 @@ class Reflector {
   Instant deadline_ = Instant::never();
   std::string version_;                    // the last one heard of
   std::map<std::string, Object> listing_;  // pages so far
-  std::map<std::string, Told> told_;
+  std::map<std::string, ObjectVersion> told_;
   bool synced_ = false;
   bool heard_ = false;      // something, on this watch
   int silent_watches_ = 0;  // in succession
