@@ -89,16 +89,16 @@ void ClusterLock::on(const Gone& gone) {
   const auto found = members_.find(gone.name);
   if (found == members_.end()) return;
   found->second.left = true;
-  if (!found->second.writing) members_.erase(found);
+  if (!found->second.sending) members_.erase(found);
 }
 
 void ClusterLock::on(const StatusWritten& written) {
   const auto found = members_.find(written.name);
-  if (found == members_.end()) return;
+  if (found == members_.end() || !found->second.sending) return;
   Member& member = found->second;
-  member.writing = false;
+  const std::unique_ptr<LeaseStatus> sent = std::move(member.sending);
   // Even of one that failed: it may have been written, and read just now.
-  if (member.sent.is_leader) acknowledged_at_ = now_.mono;
+  if (member.said_leader) acknowledged_at_ = now_.mono;
   if (member.left) {
     members_.erase(found);
     return;
@@ -109,7 +109,7 @@ void ClusterLock::on(const StatusWritten& written) {
     member.write_after = now_.mono + written.retry_after;
     return;
   }
-  member.written = member.sent;
+  member.written = std::move(*sent);
   member.candidate.version = written.version;
 }
 
@@ -250,7 +250,7 @@ const ClusterLock::Member* ClusterLock::best() const {
 // By its protocol, whatever became of it.
 Instant ClusterLock::candidate_has_stopped() const {
   const auto found = members_.find(standing_);
-  const bool may_be_read_yet = found != members_.end() && found->second.writing;
+  const bool may_be_read_yet = found != members_.end() && found->second.sending != nullptr;
   return (may_be_read_yet ? now_.mono : acknowledged_at_) + chain_.stops_within;
 }
 
@@ -386,13 +386,12 @@ void ClusterLock::describe(const Member& member, LeaseStatus& status) const {
 void ClusterLock::write_statuses() {
   if (!elector_->view().observed && failures_ < kFailuresThatCount) return;  // nothing to say yet
   for (auto& [name, member] : members_) {
-    if (member.writing || now_.mono < member.write_after) continue;
+    if (member.sending || now_.mono < member.write_after) continue;
     LeaseStatus status = wanted(member);
     if (status == member.written) continue;
     // Two controllers by mistake would correct each other as fast as the API server can write (K2).
-    const bool is_news =
-        status.is_leader != member.sent.is_leader ||
-        (status.is_leader && status.observed_generation > member.sent.observed_generation);
+    const bool is_news = status.is_leader != member.said_leader ||
+                         (status.is_leader && status.observed_generation > member.said_generation);
     if (!is_news && now_.mono < member.remark_after) continue;
     if (!is_news) member.remark_after = now_.mono + kBetweenRemarks;
     // What alone is not worth a write travels with it.
@@ -400,9 +399,10 @@ void ClusterLock::write_statuses() {
     if (!is_holder) status.observed_generation = member.candidate.generation;
     status.heartbeat_seconds = member.moved_seconds;
     accepted_seconds_ = status.is_leader ? status.renewed_seconds : accepted_seconds_;
-    member.sent = std::move(status);
-    member.writing = true;
+    member.said_leader = status.is_leader;
+    member.said_generation = status.observed_generation;
     member.seen_since_sent = false;
+    member.sending = std::make_unique<LeaseStatus>(std::move(status));
     emit({.kind = Action::Kind::write_status, .name = name});
   }
 }

@@ -99,9 +99,9 @@ class ClusterLock {
   [[nodiscard]] const LeaderElectionRecord& outgoing() const { return elector_->outgoing(); }
   [[nodiscard]] const Version& expected() const { return elector_->expected(); }
 
-  /// For Action::Kind::write_status: what is to be written.
+  /// For Action::Kind::write_status, until its answer: what is to be written.
   [[nodiscard]] const LeaseStatus& status_of(const std::string& name) const {
-    return members_.at(name).sent;
+    return *members_.at(name).sending;
   }
   [[nodiscard]] const Candidate& candidate(const std::string& name) const {
     return members_.at(name).candidate;
@@ -115,12 +115,13 @@ class ClusterLock {
  private:
   struct Member {
     Candidate candidate;
-    LeaseStatus written;  // what the object has
-    LeaseStatus sent;     // what is being written, or was last
-    bool writing = false;
-    bool seen_since_sent = false;  // by the watch
-    bool left = false;             // gone, but what is being written may be read yet
-    Instant write_after;           // a failure
+    LeaseStatus written;                   // what the object has
+    std::unique_ptr<LeaseStatus> sending;  // what is being written; most of the time nothing
+    bool said_leader = false;              // by the last one
+    std::int64_t said_generation = 0;      // by the last one
+    bool seen_since_sent = false;          // by the watch
+    bool left = false;                     // gone, but what is being written may be read yet
+    Instant write_after;                   // a failure
     Instant remark_after;
     bool moved = false;              // a heartbeat was seen (K1)
     Instant moved_at;                // the last one
