@@ -6,17 +6,33 @@
 #include <prometheus/text_serializer.h>
 
 #include <map>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
 
 namespace tenure {
 namespace {
 
 using prometheus::BuildCounter;
 using prometheus::BuildGauge;
+using prometheus::ClientMetric;
 using prometheus::Counter;
 using prometheus::Family;
-using prometheus::Gauge;
+using prometheus::MetricFamily;
 
 constexpr std::size_t kMostLocks = 2000;
+
+MetricFamily gauges(const char* name, const char* help) {
+  return {.name = name, .help = help, .type = prometheus::MetricType::Gauge, .metric = {}};
+}
+
+ClientMetric gauge(const std::string& lock, double value) {
+  ClientMetric metric;
+  metric.label = {{"name", lock}};
+  metric.gauge.value = value;
+  return metric;
+}
 
 }  // namespace
 
@@ -30,29 +46,16 @@ struct ControllerMetrics::Impl {
         .Set(1);
   }
 
-  struct Lock {
-    Gauge* leads;
-    Gauge* epoch;
-  };
-  /// Null when there are too many.
-  Lock* find(const std::string& name) {
-    if (const auto known = locks.find(name); known != locks.end()) return &known->second;
-    if (locks.size() >= kMostLocks) return nullptr;
-    const prometheus::Labels labels{{"name", name}};
-    return &locks.emplace(name, Lock{&leads.Add(labels), &epochs.Add(labels)}).first->second;
+  void set(const std::string& name, bool leads, std::optional<Epoch> epoch) {
+    const std::lock_guard guard(mutex);
+    if (locks.size() >= kMostLocks && !locks.contains(name)) return;
+    Lock& lock = locks[name];
+    lock = {leads, epoch.value_or(lock.epoch)};
   }
+  [[nodiscard]] std::vector<MetricFamily> of_locks() const;
   void count(const char* reason) { transitions.Add({{"reason", reason}}).Increment(); }
 
   prometheus::Registry registry;
-  Family<Gauge>& leads =
-      BuildGauge()
-          .Name("leader_election_master_status")
-          .Help("Whether a candidate of this cluster leads: 1 leads, 0 does not.")
-          .Register(registry);
-  Family<Gauge>& epochs = BuildGauge()
-                              .Name("tenure_epoch")
-                              .Help("The epoch of the last tenure of this cluster.")
-                              .Register(registry);
   Family<Counter>& transitions =
       BuildCounter()
           .Name("tenure_transitions_total")
@@ -71,8 +74,27 @@ struct ControllerMetrics::Impl {
                         .Help("How often another controller of this cluster took a lock.")
                         .Register(registry)
                         .Add({});
-  std::map<std::string, Lock> locks;
+
+  /// Kept as they are and told when asked, because a series of the library is half a kilobyte.
+  struct Lock {
+    bool leads = false;
+    Epoch epoch = 0;
+  };
+  mutable std::mutex mutex;
+  std::map<std::string, Lock> locks;  // guarded by mutex
 };
+
+std::vector<MetricFamily> ControllerMetrics::Impl::of_locks() const {
+  MetricFamily leads = gauges("leader_election_master_status",
+                              "Whether a candidate of this cluster leads: 1 leads, 0 does not.");
+  MetricFamily epochs = gauges("tenure_epoch", "The epoch of the last tenure of this cluster.");
+  const std::lock_guard guard(mutex);
+  for (const auto& [name, lock] : locks) {
+    leads.metric.push_back(gauge(name, lock.leads ? 1 : 0));
+    epochs.metric.push_back(gauge(name, static_cast<double>(lock.epoch)));
+  }
+  return {std::move(leads), std::move(epochs)};
+}
 
 ControllerMetrics::ControllerMetrics(const std::string& version)
     : impl_(std::make_unique<Impl>(version)) {}
@@ -80,22 +102,17 @@ ControllerMetrics::~ControllerMetrics() = default;
 
 void ControllerMetrics::became_leader(const std::string& lock, Epoch epoch) {
   impl_->count("acquired");
-  if (Impl::Lock* known = impl_->find(lock)) {
-    known->leads->Set(1);
-    known->epoch->Set(static_cast<double>(epoch));
-  }
+  impl_->set(lock, true, epoch);
 }
 
 void ControllerMetrics::stopped_leading(const std::string& lock) {
   impl_->count("lost");
-  if (Impl::Lock* known = impl_->find(lock)) known->leads->Set(0);
+  impl_->set(lock, false, {});
 }
 
 void ControllerMetrics::forget(const std::string& lock) {
-  const auto known = impl_->locks.extract(lock);
-  if (!known) return;
-  impl_->leads.Remove(known.mapped().leads);
-  impl_->epochs.Remove(known.mapped().epoch);
+  const std::lock_guard guard(impl_->mutex);
+  impl_->locks.erase(lock);
 }
 
 void ControllerMetrics::request_done(const char* op, const char* outcome) {
@@ -111,7 +128,9 @@ void ControllerMetrics::has_rival() {
 }
 
 std::string ControllerMetrics::text() const {
-  return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
+  std::vector<MetricFamily> families = impl_->registry.Collect();
+  for (MetricFamily& family : impl_->of_locks()) families.push_back(std::move(family));
+  return prometheus::TextSerializer().Serialize(families);
 }
 
 }  // namespace tenure
