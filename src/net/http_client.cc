@@ -11,16 +11,14 @@
 #include <map>
 
 #include "net/http_text.h"
+#include "net/request_limit.h"
 
 namespace tenure {
 namespace {
 
 constexpr std::size_t kMaxHeaderBytes = 64 * 1024;
-/// At a time, beside the streams, each with a connection; the rest waits. What curl has of a
-/// request is ten times what the request is, and a thousand begin together when a controller does.
-constexpr std::size_t kMaxRequests = 64;
 /// With some for streams.
-constexpr long kKeptConnections = 2 * kMaxRequests;
+constexpr long kKeptConnections = 2 * RequestLimit::kMost;
 /// Of each request that is under way; curl's own are 16 and 64 kB. Most answers fit, and a smaller
 /// one for sending is not to be had.
 constexpr long kReceiveBuffer = 4 * 1024;
@@ -313,6 +311,7 @@ class Client final : public HttpClient {
   Transfers transfers_;
   std::uint64_t last_id_ = 0;
   std::size_t requests_ = 0;  // that curl has, without the streams
+  RequestLimit limit_;        // of these
   std::vector<std::uint64_t> waiting_;
   Loop::TimerId timer_ = 0;
   const std::shared_ptr<char> alive_;
@@ -354,10 +353,11 @@ std::uint64_t Client::start(HttpRequest request, Data data, Done done) {
   Transfer& started = *transfer;
   transfers_.emplace(started.id, std::move(transfer));
   started.deadline = loop_.at(started.request.deadline, [this, id = started.id] { give_up(id); });
-  if (started.data || requests_ < kMaxRequests) {
+  if (started.data) {
     begin(started);
   } else {
     waiting_.push_back(started.id);
+    begin_waiting();
   }
   return started.id;
 }
@@ -380,7 +380,8 @@ void Client::begin(Transfer& transfer) {
 /// The newest first: of a server that is too slow for all of them the oldest are about to be given
 /// up, and to give up one that runs costs its connection, so that soon none would come in time.
 void Client::begin_waiting() {
-  while (!waiting_.empty() && requests_ < kMaxRequests) {
+  const std::size_t limit = limit_.at(loop_.now().mono);
+  while (!waiting_.empty() && requests_ < limit) {
     Transfer& next = *transfers_.at(waiting_.back());
     waiting_.pop_back();
     begin(next);
@@ -460,6 +461,7 @@ void Client::hand_over() {
 
 void Client::give_up(std::uint64_t id) {
   const Transfer& transfer = *transfers_.at(id);
+  if (!transfer.handle) limit_.starved(loop_.now().mono);
   const auto where = transfer.handle ? Result<Authority>(transfer.handle->authority)
                                      : authority_of(Url(curl_url()), transfer.request.url);
   finish(id, where ? failure(ErrorCode::unavailable,
