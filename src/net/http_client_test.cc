@@ -289,6 +289,29 @@ TEST_F(HttpClientTest, AnotherIdentityIsThatOfEveryLaterRequest) {
   EXPECT_THAT(error_of({.url = https}), HasSubstr("cannot reach"));
 }
 
+/// By this process, so far.
+std::uintmax_t bytes_read() {
+  std::ifstream file("/proc/self/io");
+  std::string key;
+  std::uintmax_t value = 0;
+  while (file >> key >> value)
+    if (key == "rchar:") return value;
+  ADD_FAILURE() << "/proc/self/io does not tell";
+  return 0;
+}
+
+// Of each connection they would be a megabyte and 15 ms of a processor.
+TEST_F(HttpClientTest, TheSystemsAuthoritiesAreReadOnceAndNotForEachConnection) {
+  serve([](Connection&, const std::string&) {});
+  const std::uintmax_t all = std::filesystem::file_size("/etc/ssl/certs/ca-certificates.crt");
+  const std::uintmax_t before = bytes_read();
+  for (int i = 0; i < 3; ++i)
+    EXPECT_THAT(error_of({.url = "https" + server_->url().substr(4)}), HasSubstr("cannot reach"));
+  EXPECT_EQ(server_->connections(), 3);
+  EXPECT_GE(bytes_read() - before, all);
+  EXPECT_LT(bytes_read() - before, 2 * all);
+}
+
 TEST_F(HttpClientTest, AStreamComesInPieces) {
   Connection* peer = nullptr;
   serve([&](Connection& c, const std::string&) {

@@ -14,6 +14,8 @@
 namespace tenure {
 namespace {
 
+constexpr char kTlsHandshake = 0x16;  // RFC 8446, 5.1: the first byte of a ClientHello's record
+
 /// How long the whole request is; npos while its head is not complete.
 std::size_t request_size(const std::string& bytes) {
   const std::size_t head = bytes.find("\r\n\r\n");
@@ -92,6 +94,7 @@ void ScriptedServer::read_some(std::list<Connection>::iterator connection) {
   }
   std::string& unread = connection->unread_;
   unread.append(bytes.data(), static_cast<std::size_t>(size));
+  if (unread.front() == kTlsHandshake) return connection->hang_up();
   for (std::size_t end = request_size(unread); end <= unread.size(); end = request_size(unread)) {
     const std::string request = unread.substr(0, end);
     unread.erase(0, end);

@@ -33,7 +33,8 @@ class ScriptedServer {
     UniqueFd fd_;
     std::string unread_;
   };
-  /// Called once for each whole request (head, and Content-Length bytes).
+  /// Called once for each whole request (head, and Content-Length bytes). Who begins with TLS is
+  /// hung up on.
   using Handler = std::function<void(Connection&, const std::string& request)>;
 
   ScriptedServer(Loop& loop, Handler handler);
