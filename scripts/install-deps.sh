@@ -3,7 +3,7 @@
 # no network when all are there. POSIX sh, because it runs before anything else is installed.
 set -eu
 
-build="g++ cmake ninja-build pkg-config libsqlite3-dev libcli11-dev libfmt-dev libexpected-dev
+build="ca-certificates g++ cmake ninja-build pkg-config libsqlite3-dev libcli11-dev libfmt-dev libexpected-dev
        nlohmann-json3-dev libsimdjson-dev libcurl4-openssl-dev libssl-dev libyaml-cpp-dev prometheus-cpp-dev"
 bench="libbenchmark-dev"
 test="libgtest-dev libgmock-dev googletest clang-format-16 clang-tidy-16 ccache bash zsh fish
