@@ -415,6 +415,9 @@ TEST_F(MultiClusterFault, TwoControllersOfOneClusterBothSaySoAndNobodyIsLedTwice
   const auto one = controller(east(), "east");
   const auto other = controller(east(), "east");
   const auto in_west = controller(west_, "west");
+  // Both see the candidate come. One that finds it there waits for its heartbeat, and may meanwhile
+  // unname whom the other has just named, until its next look.
+  for (const auto* each : {&one, &other}) ASSERT_TRUE((*each)->reports(R"("event":"synced")"));
   const auto first = candidate(east(), "first");
   ASSERT_TRUE(first->prints("working with 1"));
   const auto second = candidate(west_, "second");
