@@ -380,8 +380,7 @@ void Client::begin(Transfer& transfer) {
 /// The newest first: of a server that is too slow for all of them the oldest are about to be given
 /// up, and to give up one that runs costs its connection, so that soon none would come in time.
 void Client::begin_waiting() {
-  const std::size_t limit = limit_.at(loop_.now().mono);
-  while (!waiting_.empty() && requests_ < limit) {
+  while (!waiting_.empty() && requests_ < limit_.at(loop_.now().mono)) {
     Transfer& next = *transfers_.at(waiting_.back());
     waiting_.pop_back();
     begin(next);

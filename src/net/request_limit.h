@@ -23,6 +23,7 @@ class RequestLimit {
   static constexpr Duration kRise = std::chrono::milliseconds(250);  ///< by one, at most
   static constexpr Duration kFall = std::chrono::seconds(60);        ///< by one
 
+  /// How many it is. Asked at any time, or never while none waits.
   [[nodiscard]] std::size_t at(Instant now) {
     if (value_ > kLeast && now - changed_at_ >= kFall) set(now, value_ - 1);
     return value_;

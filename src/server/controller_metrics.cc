@@ -52,7 +52,7 @@ struct ControllerMetrics::Impl {
     Lock& lock = locks[name];
     lock = {leads, epoch.value_or(lock.epoch)};
   }
-  [[nodiscard]] std::vector<MetricFamily> of_locks() const;
+  void add_locks(std::vector<MetricFamily>& families);
   void count(const char* reason) { transitions.Add({{"reason", reason}}).Increment(); }
 
   prometheus::Registry registry;
@@ -80,20 +80,22 @@ struct ControllerMetrics::Impl {
     bool leads = false;
     Epoch epoch = 0;
   };
-  mutable std::mutex mutex;
+  std::mutex mutex;
   std::map<std::string, Lock> locks;  // guarded by mutex
 };
 
-std::vector<MetricFamily> ControllerMetrics::Impl::of_locks() const {
+void ControllerMetrics::Impl::add_locks(std::vector<MetricFamily>& families) {
   MetricFamily leads = gauges("leader_election_master_status",
                               "Whether a candidate of this cluster leads: 1 leads, 0 does not.");
   MetricFamily epochs = gauges("tenure_epoch", "The epoch of the last tenure of this cluster.");
   const std::lock_guard guard(mutex);
+  if (locks.empty()) return;  // as the library leaves out a family without series
   for (const auto& [name, lock] : locks) {
     leads.metric.push_back(gauge(name, lock.leads ? 1 : 0));
     epochs.metric.push_back(gauge(name, static_cast<double>(lock.epoch)));
   }
-  return {std::move(leads), std::move(epochs)};
+  families.push_back(std::move(leads));
+  families.push_back(std::move(epochs));
 }
 
 ControllerMetrics::ControllerMetrics(const std::string& version)
@@ -129,7 +131,7 @@ void ControllerMetrics::has_rival() {
 
 std::string ControllerMetrics::text() const {
   std::vector<MetricFamily> families = impl_->registry.Collect();
-  for (MetricFamily& family : impl_->of_locks()) families.push_back(std::move(family));
+  impl_->add_locks(families);
   return prometheus::TextSerializer().Serialize(families);
 }
 

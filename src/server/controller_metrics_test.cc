@@ -19,6 +19,7 @@ TEST(ControllerMetrics, SaysWhoLeadsByLock) {
   EXPECT_THAT(metrics.text(), HasSubstr("tenure_transitions_total{reason=\"lost\"} 1"));
   metrics.forget("team/lock");
   EXPECT_THAT(metrics.text(), Not(HasSubstr("team/lock")));
+  EXPECT_THAT(metrics.text(), Not(HasSubstr("tenure_epoch"))) << "nothing of no lock";
 }
 
 TEST(ControllerMetrics, ManyLocksAreCountedButNotNamed) {
