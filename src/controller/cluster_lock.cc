@@ -77,11 +77,18 @@ void ClusterLock::on(Seen& seen) {
   }
   // A controller that ran before, or beside this one, may have known more than the store does now.
   const std::chrono::seconds lease(seen.status.lease_duration_seconds);
-  elector_->remember(seen.status.epoch,
+  const bool is_news = elector_->view().observed && seen.status.epoch > elector_->highest_epoch();
+  elector_->remember(now_.mono, seen.status.epoch,
                      seen.status.holder.empty() ? Duration(0) : lease + chain_.grace);
+  // K2: what another controller of this cluster has acknowledged is waited for as well.
+  const std::int64_t known = std::max(member.written.observed_generation, member.said_generation);
+  if (&member == standing() && seen.status.holder == identity_ &&
+      seen.status.observed_generation > known)
+    acknowledged_at_ = now_.mono;
   member.seen_since_sent = true;
   member.candidate = std::move(seen.candidate);
   member.written = std::move(seen.status);
+  if (is_news) tell(event::Changed{});
 }
 
 // An object that is only none of ours any more can still take what is on its way to it.

@@ -134,6 +134,29 @@ TEST_F(LeavingObject, WhatWasOnItsWayCountsFromItsAnswer) {
   EXPECT_TRUE(lock_.is_idle());
 }
 
+// K2: there is one by mistake.
+TEST_F(LeavingObject, WhatAnotherControllerAnsweredIsWaitedForAsWell) {
+  lead();
+  live(4s);
+  heartbeat();  // is renewed for
+  live(2s);
+  candidate_.renew_time = std::to_string(++candidate_.generation);
+  status_.observed_generation = candidate_.generation;
+  step(ClusterLock::Seen{candidate_, status_, false});
+  step(ClusterLock::Gone{"object"});
+  EXPECT_GE(until_given_back(), stops_within_);
+}
+
+// K2: of its own cluster, by mistake. Otherwise each would correct the other's statuses.
+TEST_F(LeavingObject, HasAControllerThatLooksWhenAnotherOneKnowsOfANewTenure) {
+  wait_for_somebody();
+  held_.record.holder_identity = status_.holder = "another";
+  held_.record.leader_transitions = status_.epoch = 4;
+  held_.version = "taken";
+  step(ClusterLock::Seen{candidate_, status_, false});
+  EXPECT_EQ(lock_.view().holder, "another");
+}
+
 TEST_F(LeavingObject, OneThatIsBackSoonGoesOn) {
   lead();
   wait(2s);

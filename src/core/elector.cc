@@ -34,6 +34,7 @@ Elector::Elector(ElectorOptions options, Random& random, const Elector& before)
   looked_at_ = before.looked_at_;
   next_look_ = before.next_look_;
   last_held_duration_ = before.last_held_duration_;
+  told_at_ = before.told_at_;
   highest_epoch_ = before.highest_epoch_;
   settled_id_ = before.settled_id_;
   must_read_ = before.must_read_ || before.op_.kind != OpKind::none || !before.unsettled_.empty();
@@ -43,9 +44,12 @@ Elector::Elector(ElectorOptions options, Random& random, const Elector& before)
   view_.holder_epoch = before.view_.holder_epoch;
 }
 
-void Elector::remember(Epoch epoch, Duration held) {
+void Elector::remember(Instant now, Epoch epoch, Duration held) {
+  if (!view_.observed || epoch > highest_epoch_) {
+    told_at_ = now;
+    last_held_duration_ = std::max(last_held_duration_, held);
+  }
   highest_epoch_ = std::max(highest_epoch_, epoch);
-  if (!view_.observed) last_held_duration_ = std::max(last_held_duration_, held);
 }
 
 void Elector::step(Now now, Event event, Actions& out) {

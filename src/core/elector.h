@@ -140,9 +140,9 @@ class Elector {
   /// one knew of the record, and since when (C1, K4).
   Elector(ElectorOptions options, Random& random, const Elector& before);
 
-  /// Before the first step: what is known of the lock from elsewhere, should the record be gone or
-  /// old (C1, K4). `held`: somebody held it, with a lease of this duration; 0: nobody did.
-  void remember(Epoch epoch, Duration held);
+  /// What is known of the lock from elsewhere, should the record be gone or old (C1, K4). `held`:
+  /// somebody held it, with a lease of this duration; 0: nobody did.
+  void remember(Instant now, Epoch epoch, Duration held);
 
   /// `now` never goes back (an earlier one counts as the latest seen). Appends to
   /// `out`.
@@ -262,6 +262,7 @@ class Elector {
   Instant looked_at_;              // end of the latest read
   Instant next_look_;              // when to read again though nothing announced a change
   Duration last_held_duration_{};  // of the last record with a holder, for a record that vanished
+  Instant told_at_;                // by others, of a tenure that was not seen
   Epoch highest_epoch_ = 0;
 
   bool must_read_ = false;  // a write is to be settled, or a change was announced

@@ -211,6 +211,21 @@ TEST(ElectorForAController, K4_what_is_known_from_elsewhere_counts_when_the_reco
   EXPECT_EQ(stage.last(Kind::write).record.leader_transitions, 10);
 }
 
+// Another controller of the cluster knew of that tenure.
+TEST(ElectorForAController, K4_a_newer_tenure_that_only_others_saw_counts_when_the_record_is_gone) {
+  Stage stage(for_candidate("a"));
+  stage.put(held_by("b", 3));
+  stage.start();
+  stage.answer();
+  stage.put(Observation::Kind::absent);
+  stage.serve_until(10s);
+  stage.remember(4, 17s);
+  stage.serve_until(27s - 1ns);
+  EXPECT_EQ(stage.count(Kind::write), 0U);
+  stage.serve_until(30s);
+  EXPECT_EQ(stage.last(Kind::write).record.leader_transitions, 5);
+}
+
 TEST(ElectorForAController, ASuccessorTakesNoAnswerToItsPredecessorForItsOwn) {
   Stage stage(for_candidate(""));
   stage.start();

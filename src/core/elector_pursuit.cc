@@ -78,8 +78,10 @@ void Elector::pursue() {
 
 // C1. never(): not before something changes.
 Instant Elector::free_at() const {
+  // A record that is not there, or an old copy in its place: whoever held it may not know yet.
+  const Instant others_stopped = std::max(seen_at_, told_at_) + last_held_duration_;
   switch (seen_.kind) {
-    case Observation::Kind::absent: return seen_at_ + last_held_duration_;
+    case Observation::Kind::absent: return others_stopped;
     // Its epoch is lost, and a remembered one may be old: an operator decides.
     case Observation::Kind::unreadable:
     case Observation::Kind::too_new: return Instant::never();
@@ -87,9 +89,8 @@ Instant Elector::free_at() const {
   }
   const bool is_free = seen_.record.is_free() || own_record_stands();
   const Instant free_at = is_free ? seen_at_ : seen_at_ + stated_duration(seen_.record);
-  // An old copy was put in the place of the record: whoever held that one may not know yet.
   const bool is_old = seen_.record.leader_transitions < highest_epoch_;
-  return is_old ? std::max(free_at, seen_at_ + last_held_duration_) : free_at;
+  return is_old ? std::max(free_at, others_stopped) : free_at;
 }
 
 Instant Elector::lease_ends() const {

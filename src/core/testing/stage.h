@@ -87,7 +87,7 @@ class Stage {
     asked_ = {};
   }
 
-  void remember(Epoch epoch, Duration lease) { elector_->remember(epoch, lease); }
+  void remember(Epoch epoch, Duration lease) { elector_->remember(at(now_), epoch, lease); }
 
   // Time.
   static constexpr Instant at(Duration since_begin) {
