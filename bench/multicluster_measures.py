@@ -66,6 +66,14 @@ async def any_phase() -> None:
     await asyncio.sleep(random.uniform(0, 4.4))  # the longest between two renewals in the bucket, or looks of client-go
 
 
+async def any_phase_of_asking(stage: Stage, side: str, lock: str, identity: str) -> None:
+    """A Go candidate that waits asks for the lock for its lease duration, sleeps for 2 to 4.4 s, and asks again; but
+    not before its status has stood still for a lease."""
+    while (await stage.apis[side].get(f"{LEASES}/{lock}"))["spec"]["holderIdentity"] != identity:
+        await asyncio.sleep(0.5)
+    await asyncio.sleep(random.uniform(0, Timing().lease + 4.4))
+
+
 def candidacy(name: str, identity: str, timing: Timing) -> dict[str, Any]:
     """An object, or a merge patch for one, as the Go clients write it."""
     return {"apiVersion": f"{GROUP}/v1alpha1", "kind": "MultiClusterLease", "metadata": {"name": name},
@@ -87,9 +95,10 @@ async def changes(stage: Stage, name: str, candidate: Candidate, hit: Callable[[
         leader, took = await candidate(EAST, lock, f"{lock}-0"), []
         await leader.says(STARTED)
         for generation in range(1, 1 + (2 if stage.quick else 3)):
-            follower = await candidate(SIDES[generation % 2], lock, f"{lock}-{generation}")
+            side, identity = SIDES[generation % 2], f"{lock}-{generation}"
+            follower = await candidate(side, lock, identity)
             await follower.says(f"{lock}-{generation - 1}")  # it has seen who leads
-            await any_phase()
+            await (any_phase_of_asking(stage, side, lock, identity) if candidate == stage.go else any_phase())
             at = hit(leader)
             took.append((await follower.says(STARTED))[0] - at)
             await leader.end()
@@ -216,7 +225,7 @@ class Lock:
 
 class Load:
     """Candidates of many locks in the east, which write heartbeats as the Go clients do, and in the west, which
-    wrote once and wait."""
+    wait and ask as those do."""
 
     def __init__(self, stage: Stage, names: list[str], timing: Timing, group: asyncio.TaskGroup) -> None:
         self.apis, self.timing, self.group = stage.apis, timing, group
@@ -237,6 +246,13 @@ class Load:
                 await asyncio.sleep(0.1)
         for name in names:
             await self.apis[WEST].send("POST", LEASES, candidacy(name, f"{name}-west", self.timing))
+            self.tasks.append(self.group.create_task(self.wait(name)))
+
+    async def wait(self, name: str) -> None:
+        while True:
+            pause = self.timing.retry * random.uniform(1, 2.2)
+            await asyncio.sleep(self.timing.lease + pause)
+            await self.apis[WEST].send("PATCH", f"{LEASES}/{name}", candidacy(name, f"{name}-west", self.timing))
 
     async def watch(self) -> None:
         async for event in self.apis[EAST].watch(LEASES):
