@@ -86,6 +86,7 @@ struct ControllerOptions {
   std::string metrics_address = ":8080";
   std::string health_address = ":8081";
   int verbosity = 0;  ///< taken because the Go controller takes it; means nothing
+  bool mirror_renewals = false;
   bool leader_elect = false;
   LogFormat log = LogFormat::text;
   bool quiet = false;

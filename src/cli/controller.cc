@@ -311,7 +311,8 @@ int controller(const ControllerOptions& o) {
                   (*health_server)->port()));
   const Parts parts{**loop, log, **client, **store, health, metrics, on_signal};
   const controller::Controller::Options options{.cluster = *cluster,
-                                                .namespace_selector = o.namespace_selector};
+                                                .namespace_selector = o.namespace_selector,
+                                                .mirror_renewals = o.mirror_renewals};
   int code = kExitOk;
   if (o.leader_elect) {
     code = work_with_replicas(o, parts, options);

@@ -287,6 +287,9 @@ void declare_controller(CLI::App& app, ControllerOptions& o, Command& selected) 
   d.text("--health-addr", o.health_address, "HOST:PORT",
          "Where /healthz and /readyz are [:8081, all addresses]");
   d.number("-v,--verbosity", o.verbosity, "Taken as by the Go controller; without effect");
+  d.toggle(
+      "--mirror-renewals", o.mirror_renewals,
+      "Statuses follow every renewal in other clusters, so that Go candidates wait in silence");
   d.toggle("--leader-elect", o.leader_elect, "One of several replicas works, the others wait");
   d.choice("--log", o.log, kLogFormats, "How status lines are written to standard error");
   d.toggle("-q,--quiet", o.quiet, "Print only errors");

@@ -31,10 +31,14 @@ bool is_denied(const Condition& condition) {
   return is_said(condition) && !condition.holds;
 }
 
-// Controllers that do not write isLeader name the holder only.
+// The Go controller names the holder, and no more.
+bool is_of_tenure(const LeaseStatus& status) {
+  return is_said(status.leader);
+}
+
 bool leads(const LeaseObject& object) {
   const std::string& candidate = object.candidate.identity;
-  if (is_said(object.status.leader)) return object.status.is_leader;
+  if (is_of_tenure(object.status)) return object.status.is_leader;
   return !candidate.empty() && object.status.holder == candidate;
 }
 
@@ -43,14 +47,25 @@ bool is_answered(const LeaseStatus& status) {
          is_said(status.backend_healthy) || is_said(status.lock_acquired);
 }
 
+// A candidate that waits is answered once a lease.
+bool is_ignored(const LeaseObject& object, const std::optional<WallTime>& heartbeat) {
+  const LeaseStatus& status = object.status;
+  if (!is_of_tenure(status) || !heartbeat || status.heartbeat_seconds == 0) return false;
+  const WallTime answered = WallTime::from_ns(0) + seconds(status.heartbeat_seconds);
+  return object.candidate.generation > status.observed_generation &&
+         *heartbeat - answered > 2 * object.candidate.timing.lease_duration;
+}
+
 // The first is what to look at first.
-std::string worst_trouble(const LeaseObject& object, LockState::Kind kind, bool leads) {
+std::string worst_trouble(const LeaseObject& object, LockState::Kind kind, bool ignored) {
   const LeaseStatus& status = object.status;
   const bool wants_it = !object.candidate.identity.empty();
   if (!is_answered(status)) return "no controller has answered";
   if (is_denied(status.backend_healthy))
     return "the store fails: " + status.backend_healthy.message;
-  if (kind == LockState::Kind::expired && leads) return "the controller is silent";
+  // A controller that is not silent names nobody whose lease has run out.
+  const bool is_late = kind == LockState::Kind::expired && is_of_tenure(status);
+  if (is_late || ignored) return "the controller is silent";
   if (wants_it && is_denied(status.candidate_live)) return "the candidate is silent";
   if (kind == LockState::Kind::expired) return "the holder is silent";
   if (kind == LockState::Kind::free)
@@ -99,9 +114,12 @@ LockState lock_state(const LeaseObject& object, std::string context, std::string
       out.renew_time = WallTime::from_ns(0) + seconds(status.renewed_seconds);
     if (out.renew_time && out.lease_duration_seconds) {
       const seconds lease(std::min(*out.lease_duration_seconds, kLongestLeaseSeconds));
+      const bool may_be_behind = is_of_tenure(status) && !leads(object);
       const Duration left = *out.renew_time + lease - now;
-      out.expires_in_milliseconds = std::chrono::floor<milliseconds>(left).count();
-      if (left <= Duration(0)) out.kind = LockState::Kind::expired;
+      if (!may_be_behind)
+        out.expires_in_milliseconds = std::chrono::floor<milliseconds>(left).count();
+      if (left + (may_be_behind ? mcl::kMirrorEvery : seconds(0)) <= Duration(0))
+        out.kind = LockState::Kind::expired;
     }
   }
   ClusterSide side{.context = std::move(context),
@@ -114,7 +132,7 @@ LockState lock_state(const LeaseObject& object, std::string context, std::string
     side.heartbeat_age_milliseconds = std::chrono::floor<milliseconds>(now - *heartbeat).count();
   }
   side.leads = leads(object);
-  side.condition = worst_trouble(object, out.kind, side.leads);
+  side.condition = worst_trouble(object, out.kind, is_ignored(object, side.heartbeat));
   out.side = std::move(side);
   return out;
 }

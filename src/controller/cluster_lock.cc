@@ -246,6 +246,12 @@ bool ClusterLock::lives(const Member& member) const {
   return now_.mono < dies_at(member);
 }
 
+// One that waits may live and have no reason to move before.
+Instant ClusterLock::falls_silent_at(const Member& member) const {
+  const bool waits = member.moved && !member.candidate.identity.empty() && !leads(member);
+  return waits ? member.moved_at + chain_of(member.candidate.timing).asks_within : dies_at(member);
+}
+
 const ClusterLock::Member* ClusterLock::best() const {
   const Member* best = nullptr;
   for (const auto& [_, member] : members_)
@@ -336,6 +342,19 @@ bool ClusterLock::names_holder() const {
   return !elector_->view().holder.empty() && now_.mono < holder_is_silent_at();
 }
 
+// A renewal elsewhere is not worth a write by itself. And a Go candidate asks for the lock when its
+// status has stood still for its lease duration, and then once a second whether it has got it: so
+// it is known to live, and learns within that second of a lock that has been released.
+std::int64_t ClusterLock::renewed_elsewhere(const Member& member) const {
+  const std::int64_t renewed = seconds_of(elector_->observation().record.renew_time);
+  const LeaseStatus& told = member.written;
+  const bool same_tenure =
+      told.holder == elector_->view().holder && told.epoch == elector_->highest_epoch();
+  const bool stands_still = same_tenure && !options_.mirror_renewals &&
+                            std::abs(renewed - told.renewed_seconds) < mcl::kMirrorEvery.count();
+  return stands_still ? told.renewed_seconds : renewed;
+}
+
 LeaseStatus ClusterLock::wanted(const Member& member) const {
   const LeaseView& view = elector_->view();
   const LeaderElectionRecord& record = elector_->observation().record;
@@ -352,7 +371,8 @@ LeaseStatus ClusterLock::wanted(const Member& member) const {
   status.epoch = elector_->highest_epoch();
   status.lease_duration_seconds = held ? record.lease_duration_seconds : 0;
   if (!is_holder) {
-    status.renewed_seconds = held ? seconds_of(record.renew_time) : 0;
+    status.renewed_seconds = held ? renewed_elsewhere(member) : 0;
+    if (now_.mono >= member.answer_after) status.observed_generation = member.candidate.generation;
   } else if (member.candidate.generation > member.written.observed_generation ||
              member.written.holder != status.holder || !member.written.is_leader) {
     status.observed_generation = member.candidate.generation;
@@ -381,7 +401,7 @@ void ClusterLock::describe(const Member& member, LeaseStatus& status) const {
       : held                ? "held by " + view.holder
       : view.holder.empty() ? "nobody holds the lock"
                             : "the lease of " + view.holder + " has run out");
-  const bool alive = lives(member);
+  const bool alive = now_.mono < falls_silent_at(member);
   say(status.candidate_live, alive,
       alive                               ? "its heartbeat moves"
       : member.candidate.identity.empty() ? "spec.holderIdentity is blank: no candidate"
@@ -405,6 +425,7 @@ void ClusterLock::write_statuses() {
     const bool is_holder = status.holder == member.candidate.identity;
     if (!is_holder) status.observed_generation = member.candidate.generation;
     status.heartbeat_seconds = member.moved_seconds;
+    member.answer_after = now_.mono + chain_of(member.candidate.timing).timing.lease_duration;
     accepted_seconds_ = status.is_leader ? status.renewed_seconds : accepted_seconds_;
     member.said_leader = status.is_leader;
     member.said_generation = status.observed_generation;
@@ -424,6 +445,7 @@ void ClusterLock::plan_wake_up() {
   if (elector_->view().role == Role::stopping) wake_by(work_ends_);
   for (const auto& [_, member] : members_) {
     wake_by(dies_at(member));
+    wake_by(falls_silent_at(member));
     wake_by(member.write_after);
     wake_by(member.remark_after);
   }

@@ -39,6 +39,9 @@ class ClusterLock {
   struct Options {
     std::string cluster;  ///< not empty; one controller for each
     StoreTraits store{};
+    /// Statuses follow every renewal of a holder elsewhere; Go candidates that wait then ask for
+    /// the lock only when it is free.
+    bool mirror_renewals = false;
   };
 
   // What happened.
@@ -123,6 +126,7 @@ class ClusterLock {
     bool left = false;                     // gone, but what is being written may be read yet
     Instant write_after;                   // a failure
     Instant remark_after;
+    Instant answer_after;            // a heartbeat of one that waits is worth a write by itself
     bool moved = false;              // a heartbeat was seen (K1)
     Instant moved_at;                // the last one
     std::int64_t moved_seconds = 0;  // the same on the calendar
@@ -155,6 +159,7 @@ class ClusterLock {
   [[nodiscard]] const Member* best() const;
   [[nodiscard]] Instant dies_at(const Member& member) const;
   [[nodiscard]] bool lives(const Member& member) const;
+  [[nodiscard]] Instant falls_silent_at(const Member& member) const;
   [[nodiscard]] Instant candidate_has_stopped() const;
 
   // statuses
@@ -164,6 +169,7 @@ class ClusterLock {
   [[nodiscard]] Instant holder_is_silent_at() const;
   [[nodiscard]] bool names_holder() const;
   [[nodiscard]] bool leads(const Member& member) const;
+  [[nodiscard]] std::int64_t renewed_elsewhere(const Member& member) const;
   [[nodiscard]] LeaseStatus wanted(const Member& member) const;
   void describe(const Member& member, LeaseStatus& status) const;
 

@@ -1,5 +1,5 @@
-// What becomes of a lock whose object leaves, with a store that answers at once and an API server
-// that takes its time.
+// One object and its lock, with a store that answers at once and an API server that takes its time:
+// what becomes of the lock when the object leaves, and what a candidate is told that waits.
 #include "controller/cluster_lock.h"
 
 #include <gtest/gtest.h>
@@ -11,9 +11,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class LeavingObject : public ::testing::Test {
+class OneObject : public ::testing::Test {
  protected:
-  LeavingObject() { step(ClusterLock::Start{}); }
+  explicit OneObject(bool mirror_renewals = false)
+      : lock_({.cluster = "east", .mirror_renewals = mirror_renewals}, random_) {
+    step(ClusterLock::Start{});
+  }
 
   void step(ClusterLock::Event event) {
     std::deque<ClusterLock::Event> events = {std::move(event)};
@@ -54,6 +57,7 @@ class LeavingObject : public ::testing::Test {
   }
   void answer_status(bool ok = true) {
     ASSERT_TRUE(std::exchange(status_is_on_its_way_, false));
+    ++statuses_;
     if (ok) status_ = lock_.status_of("object");
     step(ClusterLock::StatusWritten{"object", ok, std::to_string(++versions_), 500ms});
   }
@@ -101,15 +105,18 @@ class LeavingObject : public ::testing::Test {
 
   Now now_{Instant::from_ns(1), WallTime::from_ns(1'800'000'000'000'000'000)};
   SplitMix random_{7};
-  ClusterLock lock_{{.cluster = "east"}, random_};
+  ClusterLock lock_;
   Observation held_;
   bool store_answers_ = true;
   int versions_ = 0;
   Candidate candidate_;
   LeaseStatus status_;
   bool status_is_on_its_way_ = false;
+  int statuses_ = 0;  // answered
   const Duration stops_within_ = mcl::chain_of({}).stops_within;
 };
+
+class LeavingObject : public OneObject {};
 
 TEST_F(LeavingObject, TheLockIsGivenBackWhenTheCandidateHasStopped) {
   lead();
@@ -145,16 +152,6 @@ TEST_F(LeavingObject, WhatAnotherControllerAnsweredIsWaitedForAsWell) {
   step(ClusterLock::Seen{candidate_, status_, false});
   step(ClusterLock::Gone{"object"});
   EXPECT_GE(until_given_back(), stops_within_);
-}
-
-// K2: of its own cluster, by mistake. Otherwise each would correct the other's statuses.
-TEST_F(LeavingObject, HasAControllerThatLooksWhenAnotherOneKnowsOfANewTenure) {
-  wait_for_somebody();
-  held_.record.holder_identity = status_.holder = "another";
-  held_.record.leader_transitions = status_.epoch = 4;
-  held_.version = "taken";
-  step(ClusterLock::Seen{candidate_, status_, false});
-  EXPECT_EQ(lock_.view().holder, "another");
 }
 
 TEST_F(LeavingObject, OneThatIsBackSoonGoesOn) {
@@ -198,7 +195,125 @@ TEST_F(LeavingObject, AnAcquisitionIsAcknowledgedThoughTheApiServerWasAwayMeanwh
   EXPECT_EQ(held_.record.leader_transitions, 4);
 }
 
-TEST_F(LeavingObject, AHolderIsNamedAsLongAsItsLeaseThoughOthersWaitForItsGrace) {
+class WaitingCandidate : public OneObject {
+ protected:
+  using OneObject::OneObject;
+
+  /// Lets time pass, while somebody renews every five seconds; how many statuses were written.
+  int somebody_renews(Duration duration) {
+    const int before = statuses_;
+    for (const Instant end = now_.mono + duration; now_.mono < end;) {
+      held_.record.renew_time = now_.wall;
+      held_.version = "at " + std::to_string(now_.mono.ns());
+      live(std::min<Duration>(5s, end - now_.mono));
+    }
+    return statuses_ - before;
+  }
+};
+
+class WaitingCandidateOfAMirror : public WaitingCandidate {
+ protected:
+  WaitingCandidateOfAMirror() : WaitingCandidate(true) {}
+};
+
+// A Go candidate asks for the lock when nothing has changed for its lease duration.
+TEST_F(WaitingCandidate, SeesNoRenewalButEveryTenMinutes) {
+  wait_for_somebody();
+  somebody_renews(60s);
+  EXPECT_FALSE(status_.candidate_live.holds) << "it has said nothing for a minute";
+  const std::int64_t told = status_.renewed_seconds;
+  EXPECT_EQ(somebody_renews(500s), 0);
+  EXPECT_EQ(somebody_renews(100s), 1);
+  EXPECT_GE(status_.renewed_seconds, told + 600);
+  EXPECT_EQ(status_.holder, "somebody");
+}
+
+TEST_F(WaitingCandidateOfAMirror, SeesEveryRenewal) {
+  wait_for_somebody();
+  somebody_renews(60s);
+  EXPECT_EQ(somebody_renews(100s), 20);
+}
+
+TEST_F(WaitingCandidate, SeesEachNewHolder) {
+  wait_for_somebody();
+  held_.record.holder_identity = "another";
+  held_.record.leader_transitions = 4;
+  held_.record.renew_time = now_.wall + 1s;
+  held_.version = "taken";
+  live(3s);
+  EXPECT_EQ(status_.holder, "another");
+  EXPECT_EQ(status_.epoch, 4);
+  EXPECT_EQ(WallTime::from_ns(0) + std::chrono::seconds(status_.renewed_seconds),
+            held_.record.renew_time - held_.record.renew_time.ns() % 1'000'000'000 * 1ns);
+}
+
+// K2: of its own cluster, by mistake. Otherwise each would correct the other's statuses.
+TEST_F(WaitingCandidate, HasAControllerThatLooksWhenAnotherOneKnowsOfANewTenure) {
+  wait_for_somebody();
+  held_.record.holder_identity = status_.holder = "another";
+  held_.record.leader_transitions = status_.epoch = 4;
+  held_.version = "taken";
+  step(ClusterLock::Seen{candidate_, status_, false});
+  EXPECT_EQ(lock_.view().holder, "another");
+}
+
+// As tenure's own candidates do while they wait.
+TEST_F(WaitingCandidate, IsAnsweredOnceALease) {
+  wait_for_somebody();
+  somebody_renews(20s);
+  const int before = statuses_;
+  for (int i = 0; i < 30; ++i) {
+    heartbeat();
+    somebody_renews(2s);
+    EXPECT_TRUE(status_.candidate_live.holds);
+  }
+  EXPECT_LE(statuses_ - before, 5);
+  EXPECT_GE(status_.observed_generation, candidate_.generation - 8);
+}
+
+// Asks, waits a lease for the answer, and sleeps for up to 2.2 retry periods. When something has
+// changed meanwhile, it believes that for a lease before it asks again.
+TEST_F(WaitingCandidate, IsSilentWhenItShouldHaveAskedAgain) {
+  wait_for_somebody();
+  somebody_renews(20s);
+  heartbeat();
+  somebody_renews(38s);
+  EXPECT_TRUE(status_.candidate_live.holds);
+  somebody_renews(3s);
+  EXPECT_FALSE(status_.candidate_live.holds);
+}
+
+// It asks a last time when the holder still holds, and need not do it again.
+TEST_F(WaitingCandidate, ThatHasAskedLeadsAfterTheNextLook) {
+  wait_for_somebody();
+  somebody_renews(20s);
+  heartbeat();
+  somebody_renews(10s);
+  held_.record.holder_identity.clear();
+  held_.version = "released";
+  live(2200ms);
+  EXPECT_EQ(status_.holder, "pod");
+  EXPECT_TRUE(status_.is_leader);
+  EXPECT_EQ(status_.observed_generation, candidate_.generation);
+}
+
+// K1: it may have died since.
+TEST_F(WaitingCandidate, ThatHasAskedALeaseAgoIsWaitedFor) {
+  wait_for_somebody();
+  somebody_renews(20s);
+  heartbeat();
+  somebody_renews(16s);
+  EXPECT_TRUE(status_.candidate_live.holds);
+  held_.record.holder_identity.clear();
+  held_.version = "released";
+  live(5s);
+  EXPECT_EQ(status_.holder, "");
+  heartbeat();
+  live(500ms);
+  EXPECT_EQ(status_.holder, "pod");
+}
+
+TEST_F(WaitingCandidate, SeesAHolderNamedAsLongAsItsLeaseThoughOthersWaitForItsGrace) {
   held_.record.write_id = random_.write_id();
   held_.record.grace = 3s;
   wait_for_somebody();  // seen three seconds ago
@@ -216,7 +331,7 @@ TEST_F(LeavingObject, AHolderIsNamedAsLongAsItsLeaseThoughOthersWaitForItsGrace)
 }
 
 // Its renewTime decides, on the calendar (C2).
-TEST_F(LeavingObject, AHolderThatIsNotOursIsNamedUntilItIsFollowed) {
+TEST_F(WaitingCandidate, SeesAHolderThatIsNotOursNamedUntilItIsFollowed) {
   wait_for_somebody();
   held_.record.renew_time = now_.wall + 3600s;
   held_.version = "later";
@@ -225,7 +340,7 @@ TEST_F(LeavingObject, AHolderThatIsNotOursIsNamedUntilItIsFollowed) {
 }
 
 // Whether it still renews cannot be known.
-TEST_F(LeavingObject, AStoreThatCannotBeAskedUnnamesNobody) {
+TEST_F(WaitingCandidate, SeesNobodyUnnamedByAStoreThatCannotBeAsked) {
   held_.record.write_id = random_.write_id();
   wait_for_somebody();
   store_answers_ = false;

@@ -142,9 +142,11 @@ void Controller::leave(const std::string& object_key) {
 Controller::Lock& Controller::lock_at(const std::string& name) {
   std::unique_ptr<Lock>& lock = locks_[name];
   if (lock) return *lock;
-  lock = std::make_unique<Lock>(
-      name, ClusterLock::Options{.cluster = options_.cluster, .store = parts_.store.traits()},
-      random_);
+  lock = std::make_unique<Lock>(name,
+                                ClusterLock::Options{.cluster = options_.cluster,
+                                                     .store = parts_.store.traits(),
+                                                     .mirror_renewals = options_.mirror_renewals},
+                                random_);
   lock->subscription = parts_.store.watch(
       lock->store_key, [this, found = lock.get()] { step(*found, event::Changed{}); });
   step(*lock, ClusterLock::Start{});

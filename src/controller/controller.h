@@ -65,6 +65,7 @@ class Controller {
     /// Only objects of namespaces with such labels; kube::check_label_selector() has said yes.
     /// Empty for all.
     std::string namespace_selector{};
+    bool mirror_renewals = false;  ///< as of ClusterLock
   };
   Controller(Parts parts, Options options);
   ~Controller();

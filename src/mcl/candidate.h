@@ -38,6 +38,9 @@ struct Condition {
   }
 };
 
+/// How far a status may be behind the renewals of a holder elsewhere.
+constexpr std::chrono::seconds kMirrorEvery(600);
+
 struct LeaseStatus {
   std::int64_t observed_generation = 0;  ///< 0: none yet
   std::string holder;                    ///< empty: nobody

@@ -37,11 +37,14 @@ CandidateTiming meant(CandidateTiming t) {
 
 Chain chain_of(const CandidateTiming& stated) {
   const CandidateTiming t = meant(stated);
+  const Duration longest_pause = t.retry_period * 22 / 10;  // client-go's, between two looks
   const Duration spare = t.lease_duration - t.renew_deadline;
   Chain chain;
   chain.fresh = std::max(spare - t.retry_period, std::min(spare, kFresh));
   chain.stops_within = kPoll + t.retry_period + t.renew_deadline;
   chain.silent_for = longer(chain.stops_within, 2 * kSpare);
+  // Twice a lease: until it asks after something has changed, and until its question is over.
+  chain.asks_within = 2 * (t.lease_duration + longest_pause) + kPoll;
   chain.retry_period = std::max<Duration>(t.retry_period, seconds(1));
 
   Timing& timing = chain.timing;

@@ -21,8 +21,9 @@ namespace tenure::mcl {
 struct Chain {
   Duration fresh{};  ///< an acknowledgement is written only this long after the renewal
   Duration
-      stops_within{};     ///< after an acknowledgement, a candidate that gets no other has stopped
-  Duration silent_for{};  ///< without a heartbeat: it has stopped, or is no candidate any more
+      stops_within{};      ///< after an acknowledgement, a candidate that gets no other has stopped
+  Duration silent_for{};   ///< without a heartbeat: it has stopped, or is no candidate any more
+  Duration asks_within{};  ///< one that waits and lives has asked again
   Duration retry_period{};  ///< between two looks at the store
   Timing timing;            ///< for the elector; its lease duration is the candidate's
   Duration grace{};         ///< that others wait beyond it

@@ -46,6 +46,44 @@ TEST_F(MultiCluster, ASilentCandidateIsFollowedByOneOfAnotherCluster) {
   ASSERT_TRUE(in_east->reports("first stopped leading"));
 }
 
+// For it sees nothing change, and so it is known to live.
+TEST_F(MultiCluster, AGoCandidateThatWaitsAsksAgainAndAgain) {
+  const auto in_east = controller(east(), "east");
+  const auto in_west = controller(west_, "west");
+  const auto first = go(east(), "first");
+  ASSERT_TRUE(first->prints(kStarted));
+  const auto second = go(west_, "second");
+  ASSERT_TRUE(names(west_, "first"));
+  for (int i = 0; i < 2; ++i) {
+    const Json before = object(west_)["metadata"]["generation"];
+    const auto is_answered = [&] {
+      const Json now = object(west_);
+      return now["metadata"]["generation"] > before &&
+             now["status"]["observedGeneration"] == now["metadata"]["generation"];
+    };
+    ASSERT_TRUE(eventually(is_answered) || eventually(is_answered)) << object(west_);
+    EXPECT_EQ(object(west_)["status"]["globalHolderIdentity"], "first");
+  }
+  EXPECT_EQ(condition(west_, "CandidateLive"), "True");
+  EXPECT_EQ(record()["leaseTransitions"], 1);
+  first->signal(SIGTERM);
+  ASSERT_TRUE(second->prints(kStarted));
+}
+
+TEST_F(MultiCluster, AGoCandidateThatSeesEveryRenewalWaitsInSilence) {
+  const auto in_east = controller(east(), "east");
+  const auto in_west = controller(west_, "west", {"--mirror-renewals"});
+  const auto first = go(east(), "first");
+  ASSERT_TRUE(first->prints(kStarted));
+  const auto second = go(west_, "second");
+  ASSERT_TRUE(names(west_, "first"));
+  const Json before = object(west_);
+  for (int i = 0; i < 6; ++i) ASSERT_TRUE(is_acknowledged(east()));  // more than two leases
+  const Json after = object(west_);
+  EXPECT_EQ(after["metadata"]["generation"], before["metadata"]["generation"]);
+  EXPECT_NE(after["status"]["globalRenewTime"], before["status"]["globalRenewTime"]);
+}
+
 TEST_F(MultiCluster, AControllerThatComesBackGoesOnWithTheTenure) {
   auto in_east = controller(east(), "east");
   const auto first = go(east(), "first");

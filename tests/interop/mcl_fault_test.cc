@@ -97,11 +97,6 @@ class MultiClusterFault : public MultiCluster {
   [[nodiscard]] bool is_leader(const Cluster& cluster) const {
     return status(cluster).value("isLeader", false);
   }
-  [[nodiscard]] std::string condition(const Cluster& cluster, const std::string& type) const {
-    for (const Json& one : status(cluster).value("conditions", Json::array()))
-      if (one["type"] == type) return one["status"];
-    return "absent";
-  }
   [[nodiscard]] ::testing::AssertionResult health_becomes(const Cluster& cluster,
                                                           const std::string& wanted) const {
     if (eventually([&] { return condition(cluster, "BackendHealthy") == wanted; }))

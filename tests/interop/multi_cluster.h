@@ -76,6 +76,11 @@ class MultiCluster : public K8sTest {
   [[nodiscard]] Json status(const Cluster& cluster) const {
     return object(cluster).value("status", Json::object());
   }
+  [[nodiscard]] std::string condition(const Cluster& cluster, const std::string& type) const {
+    for (const Json& one : status(cluster).value("conditions", Json::array()))
+      if (one["type"] == type) return one["status"];
+    return "absent";
+  }
   [[nodiscard]] Json record() const {
     const auto text = store_->get("leases/" + namespace_ + "/lock");
     return text ? Json::parse(*text) : Json::object();
