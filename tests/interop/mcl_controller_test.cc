@@ -8,6 +8,20 @@
 namespace tenure::test {
 namespace {
 
+/// A Go candidate that leads in the east, and one that has begun in the west.
+class MultiClusterPair : public MultiCluster {
+ protected:
+  void begin(const Words& for_west = {}) {
+    in_east_ = controller(east(), "east");
+    in_west_ = controller(west_, "west", for_west);
+    first_ = go(east(), "first");
+    ASSERT_TRUE(first_->prints(kStarted));
+    second_ = go(west_, "second");
+  }
+
+  std::unique_ptr<Program> in_east_, in_west_, first_, second_;
+};
+
 TEST_F(MultiCluster, GoCandidatesOfTwoClustersTakeTurns) {
   const auto in_east = controller(east(), "east");
   const auto in_west = controller(west_, "west");
@@ -33,26 +47,18 @@ TEST_F(MultiCluster, GoCandidatesOfTwoClustersTakeTurns) {
   EXPECT_THAT(events.output, ::testing::HasSubstr("first stopped leading"));
 }
 
-TEST_F(MultiCluster, ASilentCandidateIsFollowedByOneOfAnotherCluster) {
-  const auto in_east = controller(east(), "east");
-  const auto in_west = controller(west_, "west");
-  const auto first = go(east(), "first");
-  ASSERT_TRUE(first->prints(kStarted));
-  const auto second = go(west_, "second");
+TEST_F(MultiClusterPair, ASilentCandidateIsFollowedByOneOfAnotherCluster) {
+  ASSERT_NO_FATAL_FAILURE(begin());
   ASSERT_TRUE(is_acknowledged(east()));
-  first->signal(SIGKILL);
-  ASSERT_TRUE(second->prints(kStarted));
+  first_->signal(SIGKILL);
+  ASSERT_TRUE(second_->prints(kStarted));
   EXPECT_EQ(record()["leaseTransitions"], 2);
-  ASSERT_TRUE(in_east->reports("first stopped leading"));
+  ASSERT_TRUE(in_east_->reports("first stopped leading"));
 }
 
 // For it sees nothing change, and so it is known to live.
-TEST_F(MultiCluster, AGoCandidateThatWaitsAsksAgainAndAgain) {
-  const auto in_east = controller(east(), "east");
-  const auto in_west = controller(west_, "west");
-  const auto first = go(east(), "first");
-  ASSERT_TRUE(first->prints(kStarted));
-  const auto second = go(west_, "second");
+TEST_F(MultiClusterPair, AGoCandidateThatWaitsAsksAgainAndAgain) {
+  ASSERT_NO_FATAL_FAILURE(begin());
   ASSERT_TRUE(names(west_, "first"));
   for (int i = 0; i < 2; ++i) {
     const Json before = object(west_)["metadata"]["generation"];
@@ -66,16 +72,12 @@ TEST_F(MultiCluster, AGoCandidateThatWaitsAsksAgainAndAgain) {
   }
   EXPECT_EQ(condition(west_, "CandidateLive"), "True");
   EXPECT_EQ(record()["leaseTransitions"], 1);
-  first->signal(SIGTERM);
-  ASSERT_TRUE(second->prints(kStarted));
+  first_->signal(SIGTERM);
+  ASSERT_TRUE(second_->prints(kStarted));
 }
 
-TEST_F(MultiCluster, AGoCandidateThatSeesEveryRenewalWaitsInSilence) {
-  const auto in_east = controller(east(), "east");
-  const auto in_west = controller(west_, "west", {"--mirror-renewals"});
-  const auto first = go(east(), "first");
-  ASSERT_TRUE(first->prints(kStarted));
-  const auto second = go(west_, "second");
+TEST_F(MultiClusterPair, AGoCandidateThatSeesEveryRenewalWaitsInSilence) {
+  ASSERT_NO_FATAL_FAILURE(begin({"--mirror-renewals"}));
   ASSERT_TRUE(names(west_, "first"));
   const Json before = object(west_);
   for (int i = 0; i < 6; ++i) ASSERT_TRUE(is_acknowledged(east()));  // more than two leases
@@ -97,17 +99,13 @@ TEST_F(MultiCluster, AControllerThatComesBackGoesOnWithTheTenure) {
   EXPECT_THAT(first->output(), ::testing::Not(::testing::HasSubstr("stopped")));
 }
 
-TEST_F(MultiCluster, WithoutItsControllerACandidateStopsBeforeAnotherOneStarts) {
-  const auto in_east = controller(east(), "east");
-  const auto in_west = controller(west_, "west");
-  const auto first = go(east(), "first");
-  ASSERT_TRUE(first->prints(kStarted));
-  const auto second = go(west_, "second");
+TEST_F(MultiClusterPair, WithoutItsControllerACandidateStopsBeforeAnotherOneStarts) {
+  ASSERT_NO_FATAL_FAILURE(begin());
   ASSERT_TRUE(is_acknowledged(east()));
-  in_east->signal(SIGKILL);
-  ASSERT_TRUE(first->prints(kStopped));
-  EXPECT_THAT(second->output(), ::testing::Not(::testing::HasSubstr("started")));
-  ASSERT_TRUE(second->prints(kStarted));
+  in_east_->signal(SIGKILL);
+  ASSERT_TRUE(first_->prints(kStopped));
+  EXPECT_THAT(second_->output(), ::testing::Not(::testing::HasSubstr("started")));
+  ASSERT_TRUE(second_->prints(kStarted));
   EXPECT_EQ(record()["leaseTransitions"], 2);
 }
 
@@ -174,12 +172,8 @@ TEST_F(MultiCluster, OnlySelectedNamespacesAreWorkedOn) {
   EXPECT_EQ(record()["holderIdentity"], "third");
 }
 
-TEST_F(MultiCluster, StatusTellsWhatEachClusterSays) {
-  const auto in_east = controller(east(), "east");
-  const auto in_west = controller(west_, "west");
-  const auto first = go(east(), "first");
-  ASSERT_TRUE(first->prints(kStarted));
-  const auto second = go(west_, "second");
+TEST_F(MultiClusterPair, StatusTellsWhatEachClusterSays) {
+  ASSERT_NO_FATAL_FAILURE(begin());
   ASSERT_TRUE(names(west_, "first"));
   const auto seen_by = [&](const Cluster& cluster) {
     const Finished status = finish({"status", "-o", "json", "--lock",
